@@ -1,0 +1,174 @@
+/**
+ * The import rule of the house, checked on the module graph:
+ * rooms import downwards only, rooms of one floor never in a circle, `ffi` nothing of `src`,
+ * what answers HTTP reaches no native code, and pure modules touch no clock, file or `Deno`.
+ *
+ *     deno run -A scripts/check_imports.ts
+ */
+import { relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const ROOT = resolve(import.meta.dirname!, "..");
+
+/** Rooms by floor; a file directly in src/ is a room of its own name. */
+const FLOORS: readonly (readonly string[])[] = [
+  ["errors.ts", "log.ts", "version.ts"],
+  ["config", "onnx", "native"],
+  ["models", "backends", "detect", "tensorrt", "cache"],
+  ["serving"],
+  ["http", "bench"],
+  ["cli"],
+  ["main.ts"],
+];
+
+/** Modules without clock, file or `Deno`: given the same arguments they answer the same. */
+const PURE = [
+  /^src\/onnx\//,
+  /^src\/errors\.ts$/,
+  /^src\/config\/(settings|config)\.ts$/,
+  /^src\/detect\/(heads|letterbox|nms|image_header|detection|boxes)[a-z_]*\.ts$/,
+  /^src\/tensorrt\/(plan|support|failures|versions)\.ts$/,
+  /^src\/cache\/key\.ts$/,
+  /^src\/serving\/policy\.ts$/,
+];
+const IMPURE =
+  /\bDeno\.|\bperformance\.|\bDate\.now|\bnew Date\b|\bMath\.random|\bsetTimeout\b|\bfetch\(|["']node:(?:fs|os|process|child_process|net)/;
+
+/** What answers HTTP must survive native crashes, so it loads nothing native. */
+const WITHOUT_NATIVE = ["src/cli/serve.ts"];
+const NATIVE = /^(src\/native\/|ffi\/|npm:.*(sharp|onnxruntime))/;
+
+interface Edge {
+  readonly from: string;
+  readonly to: string;
+}
+
+const files = await sourceFiles();
+const edges = await importEdges(files);
+const problems = [
+  ...edges.flatMap(upward),
+  ...circles(edges),
+  ...(await Promise.all(files.map(impurity))).flat(),
+  ...WITHOUT_NATIVE.filter((file) => files.includes(file)).flatMap((file) => pathToNative(file, edges)),
+];
+for (const problem of problems) console.error(problem);
+console.log(`${files.length} files, ${edges.length} imports, ${problems.length} against the rule`);
+if (problems.length > 0) Deno.exit(1);
+
+async function sourceFiles(): Promise<string[]> {
+  const found: string[] = [];
+  const visit = async (folder: string) => {
+    for await (const entry of Deno.readDir(resolve(ROOT, folder))) {
+      const path = `${folder}/${entry.name}`;
+      if (entry.isDirectory) await visit(path);
+      else if (entry.name.endsWith(".ts")) found.push(path);
+    }
+  };
+  for (const folder of ["src", "ffi"]) {
+    if (await Deno.stat(resolve(ROOT, folder)).then(() => true, () => false)) await visit(folder);
+  }
+  return found.sort();
+}
+
+/** Imports of values; `import type` is not an import at run time. */
+async function importEdges(roots: readonly string[]): Promise<Edge[]> {
+  const found: Edge[] = [];
+  const seen = new Set<string>();
+  for (const root of ["src/main.ts", ...roots]) {
+    if (seen.has(root)) continue;
+    for (const module of await moduleGraph(root)) {
+      const from = shortName(module.specifier);
+      if (seen.has(from)) continue;
+      seen.add(from);
+      if (!roots.includes(from)) continue;
+      for (const dependency of module.dependencies ?? []) {
+        const to = dependency.code?.specifier;
+        if (to !== undefined) found.push({ from, to: shortName(to) });
+      }
+    }
+  }
+  return found;
+}
+
+interface GraphModule {
+  readonly specifier: string;
+  readonly dependencies?: readonly { readonly code?: { readonly specifier?: string } }[];
+}
+
+async function moduleGraph(root: string): Promise<readonly GraphModule[]> {
+  const { stdout, success, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["info", "--json", root],
+    cwd: ROOT,
+    env: { NO_COLOR: "1" },
+  }).output();
+  if (!success) throw new Error(new TextDecoder().decode(stderr));
+  return JSON.parse(new TextDecoder().decode(stdout)).modules;
+}
+
+function shortName(specifier: string): string {
+  return specifier.startsWith("file:") ? relative(ROOT, fileURLToPath(specifier)) : specifier;
+}
+
+function roomOf(file: string): string {
+  return /^src\/([^/]+)/.exec(file)?.[1] ?? file.split("/")[0]!;
+}
+
+function floorOf(room: string): number {
+  return FLOORS.findIndex((floor) => floor.includes(room));
+}
+
+function upward({ from, to }: Edge): string[] {
+  if (from.startsWith("ffi/")) {
+    return to.startsWith("src/") ? [`${from} imports ${to}: ffi imports nothing of src`] : [];
+  }
+  if (!to.startsWith("src/")) return [];
+  const [fromFloor, toFloor] = [floorOf(roomOf(from)), floorOf(roomOf(to))];
+  if (fromFloor < 0) return [`${from} stands in a room that has no floor`];
+  return toFloor > fromFloor ? [`${from} imports ${to}: that is upwards`] : [];
+}
+
+/** Rooms that reach each other. */
+function circles(all: readonly Edge[]): string[] {
+  const reach = (start: string, step: (node: string) => readonly string[]) => {
+    const seen = new Set<string>();
+    const open = [start];
+    for (let room = open.pop(); room !== undefined; room = open.pop()) {
+      for (const next of step(room)) if (!seen.has(next)) seen.add(next), open.push(next);
+    }
+    return seen;
+  };
+  const rooms = new Map<string, Set<string>>();
+  for (const { from, to } of all) {
+    if (!to.startsWith("src/") || roomOf(from) === roomOf(to)) continue;
+    rooms.set(roomOf(from), (rooms.get(roomOf(from)) ?? new Set()).add(roomOf(to)));
+  }
+  return [...rooms.keys()]
+    .filter((room) => reach(room, (node) => [...(rooms.get(node) ?? [])]).has(room))
+    .map((room) => `the room "${room}" imports itself through other rooms`);
+}
+
+async function impurity(file: string): Promise<string[]> {
+  if (!PURE.some((pattern) => pattern.test(file))) return [];
+  const code = (await Deno.readTextFile(resolve(ROOT, file))).replace(/\/\*[\s\S]*?\*\//g, "").replace(
+    /^\s*\/\/.*$/gm,
+    "",
+  );
+  const hit = IMPURE.exec(code);
+  return hit === null ? [] : [`${file} is pure but uses "${hit[0]}"`];
+}
+
+function pathToNative(start: string, all: readonly Edge[]): string[] {
+  const cameFrom = new Map<string, string>([[start, ""]]);
+  const open = [start];
+  for (let file = open.shift(); file !== undefined; file = open.shift()) {
+    if (NATIVE.test(file)) {
+      const path = [file];
+      for (let at = cameFrom.get(file); at; at = cameFrom.get(at)) path.unshift(at);
+      return [`${path.join(" -> ")}: what answers HTTP loads no native code`];
+    }
+    for (const { to } of all.filter((edge) => edge.from === file)) {
+      if (!cameFrom.has(to)) cameFrom.set(to, file), open.push(to);
+    }
+  }
+  return [];
+}

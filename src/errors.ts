@@ -1,0 +1,326 @@
+/** One class and one table for every failure that a user can meet. */
+
+/** Exit statuses of the command line. */
+export const EXIT = { fine: 0, input: 1, usage: 2, environment: 3, build: 4, internal: 5, interrupted: 130 } as const;
+
+export interface ErrorRow {
+  /** HTTP status when the failure answers a request. */
+  readonly http: number;
+  /** Exit status when the failure ends a command. */
+  readonly exit: (typeof EXIT)[keyof typeof EXIT];
+  /** Whether the same request may succeed later without a change. */
+  readonly retryable: boolean;
+  /** What happened, in one sentence without particulars: the `title` of the problem document. */
+  readonly summary: string;
+  /** What the user can do about it. */
+  readonly remedy: string;
+}
+
+const row = (
+  http: number,
+  exit: keyof typeof EXIT,
+  summary: string,
+  remedy: string,
+  retryable = false,
+): ErrorRow => ({ http, exit: EXIT[exit], retryable, summary, remedy });
+
+/** Every code, by the part of trtd that raises it. Codes are stable: clients may match on them. */
+export const ERRORS = {
+  // command line and configuration
+  USAGE: row(400, "usage", "The command line is wrong", "Run the command with --help to see its arguments and flags"),
+  CONFIG_INVALID: row(
+    500,
+    "usage",
+    "A setting is wrong",
+    "Correct the named setting at the place that the message names",
+  ),
+  FILE_NOT_FOUND: row(
+    404,
+    "input",
+    "A file does not exist",
+    "Check the path; paths are relative to the folder where the command was called",
+  ),
+  FILE_UNREADABLE: row(
+    500,
+    "input",
+    "A file cannot be read",
+    "Check that it is a regular file and that this user may read it",
+  ),
+  OUTPUT_UNWRITABLE: row(
+    500,
+    "environment",
+    "An output file cannot be written",
+    "Check that the folder exists, is writable and has free space",
+  ),
+  INTERRUPTED: row(503, "interrupted", "The command was interrupted", "Run it again", true),
+
+  // pictures
+  IMAGE_EMPTY: row(
+    422,
+    "input",
+    "The picture has no bytes",
+    'Send the whole file as the request body or as the multipart field "image"',
+  ),
+  IMAGE_TYPE_UNSUPPORTED: row(
+    415,
+    "input",
+    "The file is not a JPEG, PNG or WebP picture",
+    "Convert the picture to JPEG, PNG or WebP",
+  ),
+  IMAGE_TYPE_MISMATCH: row(
+    415,
+    "input",
+    "The picture is of another type than declared",
+    "Declare the type that the bytes have, or send application/octet-stream",
+  ),
+  IMAGE_CORRUPT: row(
+    422,
+    "input",
+    "The picture is damaged or cut short",
+    "Send the file again from its source; open it in a viewer to see whether it is whole",
+  ),
+  IMAGE_TOO_MANY_PIXELS: row(
+    413,
+    "input",
+    "The picture has too many pixels",
+    'Scale the picture down, or raise the setting "max_pixels"',
+  ),
+  IMAGE_DIMENSIONS_INVALID: row(
+    422,
+    "input",
+    "The picture has an impossible width or height",
+    "Send a picture of at least 1x1 pixel and at most 65,535 pixels a side",
+  ),
+
+  // models
+  MODEL_NOT_FOUND: row(
+    404,
+    "input",
+    "There is no model of that name",
+    "List the known models with GET /v1/models, or give the path of an .onnx file",
+  ),
+  MODEL_NAME_INVALID: row(
+    400,
+    "input",
+    "The name of the model is not allowed",
+    "Use 1 to 64 lower-case letters, digits, dots, dashes and underscores, starting with a letter or digit",
+  ),
+  MODEL_NOT_PROTOBUF: row(
+    422,
+    "input",
+    "The file is not an ONNX model",
+    "Export the model to ONNX; a .pt, .engine or .tflite file is something else",
+  ),
+  MODEL_TRUNCATED: row(
+    422,
+    "input",
+    "The model file ends too early",
+    "Copy or download the file again and compare its size",
+  ),
+  MODEL_EXTERNAL_DATA: row(
+    422,
+    "input",
+    "The model keeps weights outside its own file",
+    "Export with the weights inside the file (save_as_external_data=False)",
+  ),
+  MODEL_CYCLE: row(
+    422,
+    "input",
+    "The model's graph has a cycle",
+    "Export the model again; ONNX graphs must be acyclic",
+  ),
+  MODEL_INPUT_MISSING: row(
+    422,
+    "input",
+    "A node of the model reads a tensor that nothing makes",
+    "Export the model again; a tool removed a node that is still used",
+  ),
+  MODEL_DIMENSIONS_INVALID: row(
+    422,
+    "input",
+    "A tensor of the model has an impossible shape",
+    "Export the model again; a shape is negative, overflows or does not match its data",
+  ),
+  MODEL_NESTING_TOO_DEEP: row(
+    422,
+    "input",
+    "The model nests messages too deeply",
+    "Export the model again; real models nest a few levels only",
+  ),
+  MODEL_TOO_LARGE: row(
+    413,
+    "input",
+    "The model file is over the size limit",
+    "Use a smaller model; protobuf itself allows less than 2 GiB",
+  ),
+  MODEL_INVALID: row(
+    422,
+    "input",
+    "The model breaks the rules of ONNX",
+    "Check it with onnx.checker and export it again",
+  ),
+  MODEL_NOT_A_DETECTOR: row(
+    422,
+    "input",
+    "The model's inputs and outputs are not those of a known detector",
+    "Name the head in the model's manifest, or export a detection model",
+  ),
+  MODEL_NEEDS_PLUGIN: row(
+    422,
+    "input",
+    "The model contains an operator that this backend does not have",
+    "Export the model without the plugin operator (for EfficientNMS_TRT: without end-to-end NMS)",
+  ),
+  MODEL_LOAD_FAILED: row(
+    500,
+    "input",
+    "The backend refused the model",
+    'Read the backend\'s message; run "trtd inspect" on the file',
+  ),
+  MANIFEST_INVALID: row(500, "input", "The model's manifest.json is wrong", "Correct the named field"),
+
+  // HTTP
+  ROUTE_NOT_FOUND: row(404, "input", "There is no such route", "See /docs for the routes"),
+  METHOD_NOT_ALLOWED: row(
+    405,
+    "input",
+    "The route does not take this method",
+    "Use a method that the Allow header names",
+  ),
+  REQUEST_INVALID: row(400, "input", "The request is not well formed", "See /docs for what the route takes"),
+  PARAMETER_INVALID: row(400, "input", "A query parameter is wrong", "See /docs for the parameters and their ranges"),
+  MULTIPART_INVALID: row(
+    400,
+    "input",
+    "The multipart body is not well formed",
+    'Send one part named "image" with a file name, closed by the final boundary',
+  ),
+  CONTENT_TYPE_UNSUPPORTED: row(
+    415,
+    "input",
+    "The body's Content-Type is not taken here",
+    "Send image/jpeg, image/png, image/webp or multipart/form-data",
+  ),
+  CONTENT_ENCODING_UNSUPPORTED: row(
+    415,
+    "input",
+    "A compressed body is not taken",
+    "Send the body without Content-Encoding; pictures are compressed already",
+  ),
+  BODY_TOO_LARGE: row(
+    413,
+    "input",
+    "The body is over the size limit",
+    'Send a smaller picture, or raise the setting "max_body_bytes"',
+  ),
+  BODY_TIMEOUT: row(
+    408,
+    "input",
+    "The body did not arrive in time",
+    "Send the request again over a faster connection",
+    true,
+  ),
+  CLIENT_CLOSED: row(499, "input", "The client closed the connection before the answer", "Nothing to do"),
+  QUEUE_FULL: row(
+    503,
+    "environment",
+    "Too many requests are waiting",
+    "Send the request again after the time in Retry-After",
+    true,
+  ),
+  DEADLINE_EXCEEDED: row(
+    504,
+    "environment",
+    "The request was not answered in time",
+    'Send fewer requests at once, or raise the setting "request_timeout_ms"',
+    true,
+  ),
+  SHUTTING_DOWN: row(
+    503,
+    "environment",
+    "The server is stopping",
+    "Send the request again to the restarted server",
+    true,
+  ),
+  WORKER_DIED: row(
+    503,
+    "internal",
+    "The process that runs the model ended during the request",
+    "Send the request again; if it happens again with the same picture, report it",
+    true,
+  ),
+  MODEL_NOT_READY: row(503, "environment", "The model is not loaded yet", "Wait for /health/ready to answer 200", true),
+
+  // machine
+  NATIVE_LOAD_FAILED: row(
+    500,
+    "environment",
+    "A native library cannot be loaded",
+    "Read the loader's message; on Debian libstdc++6 and glibc 2.28 or later are needed",
+  ),
+  CACHE_FOLDER_UNUSABLE: row(
+    500,
+    "environment",
+    "The cache folder cannot be used",
+    "Point TRTD_CACHE_DIR at a folder of this user that is writable, not full and not mounted noexec",
+  ),
+  BACKEND_UNAVAILABLE: row(
+    503,
+    "environment",
+    "The backend cannot run on this machine",
+    "Use --backend auto or another backend",
+  ),
+  ADDRESS_UNAVAILABLE: row(
+    500,
+    "environment",
+    "The server cannot listen at the address",
+    "Choose another --port or --host, or stop the program that uses the port",
+  ),
+
+  // trtd itself
+  INFERENCE_FAILED: row(
+    500,
+    "internal",
+    "The backend failed while it ran the model",
+    "Read the backend's message; report it with the model and the picture",
+  ),
+  INTERNAL: row(500, "internal", "trtd has a defect", "Report it with the message and the request id"),
+} as const satisfies Record<string, ErrorRow>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** Extra facts of one failure. */
+export interface TrtdErrorOptions {
+  /** The error that led here. */
+  cause?: unknown;
+  /** A remedy that fits better than the table's. */
+  remedy?: string;
+  /** Seconds after which a client may try again (HTTP Retry-After). */
+  retryAfterS?: number;
+}
+
+/** A failure with a code. `message` is the particular: capital first, active voice, no final period. */
+export class TrtdError extends Error {
+  override readonly name = "TrtdError";
+  readonly code: ErrorCode;
+  readonly remedy: string;
+  readonly retryAfterS: number | undefined;
+
+  constructor(code: ErrorCode, detail: string, options: TrtdErrorOptions = {}) {
+    super(detail, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.remedy = options.remedy ?? ERRORS[code].remedy;
+    this.retryAfterS = options.retryAfterS;
+  }
+
+  get row(): ErrorRow {
+    return ERRORS[this.code];
+  }
+}
+
+/** Any thrown value as a {@link TrtdError}; what trtd did not foresee becomes `INTERNAL`. */
+export function trtdErrorFrom(thrown: unknown): TrtdError {
+  if (thrown instanceof TrtdError) return thrown;
+  const detail = thrown instanceof Error ? thrown.message : String(thrown);
+  return new TrtdError("INTERNAL", detail, { cause: thrown });
+}

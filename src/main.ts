@@ -1,0 +1,13 @@
+/** The command table, and the only place that ends the process. */
+import type { CliCommand } from "./cli/command.ts";
+import { runCli } from "./cli/run.ts";
+
+/** Commands are imported when they are called, so that one does not pay for another's start. */
+const COMMANDS: Readonly<Record<string, () => Promise<CliCommand>>> = {
+  detect: async () => (await import("./cli/detect.ts")).detectCommand,
+  serve: async () => (await import("./cli/serve.ts")).serveCommand,
+  inspect: async () => (await import("./cli/inspect.ts")).inspectCommand,
+  worker: async () => (await import("./cli/worker.ts")).workerCommand,
+};
+
+if (import.meta.main) Deno.exit(await runCli(Deno.args, COMMANDS));
