@@ -213,6 +213,9 @@ export const ERRORS = {
     "The body is over the size limit",
     'Send a smaller picture, or raise the setting "max_body_bytes"',
   ),
+  HEADERS_TOO_LARGE: row(431, "input", "The request's headers are too large", "Send fewer or shorter headers: 16 KB and 100 lines are taken"),
+  HEADER_TIMEOUT: row(408, "input", "The request's headers did not arrive in time", "Send the request again over a faster connection", true),
+  EXPECTATION_FAILED: row(417, "input", "The request expects something that trtd does not do", "Send no Expect header other than 100-continue"),
   BODY_TIMEOUT: row(
     408,
     "input",
@@ -275,6 +278,88 @@ export const ERRORS = {
     "environment",
     "The server cannot listen at the address",
     "Choose another --port or --host, or stop the program that uses the port",
+  ),
+
+  // TensorRT
+  TENSORRT_NOT_FOUND: row(
+    503,
+    "environment",
+    "No usable TensorRT library was found",
+    "Install TensorRT or TensorRT-RTX, or name its folder with --tensorrt DIR",
+  ),
+  TENSORRT_UNSUPPORTED: row(
+    503,
+    "environment",
+    "trtd cannot drive this version of TensorRT",
+    "Install TensorRT 8.5 to 11.x or TensorRT-RTX 1.3 to 1.7",
+  ),
+  ABI_MISMATCH: row(
+    500,
+    "environment",
+    "The TensorRT library does not have the layout of its version",
+    "Install an unmodified TensorRT release; report it with both versions if it is one",
+  ),
+  GPU_UNSUPPORTED: row(
+    503,
+    "environment",
+    "This TensorRT does not support this GPU",
+    "Install a TensorRT release that supports the GPU; docs/tensorrt-gpu-support.md lists them",
+  ),
+  GPU_UNAVAILABLE: row(
+    503,
+    "environment",
+    "CUDA cannot use a GPU here",
+    "Check with nvidia-smi that the driver runs and that a GPU is visible to this process",
+  ),
+  DRIVER_TOO_OLD: row(
+    503,
+    "environment",
+    "The GPU driver is older than TensorRT's CUDA",
+    "Update the NVIDIA driver, or install TensorRT built for an older CUDA",
+  ),
+  OUT_OF_GPU_MEMORY: row(
+    503,
+    "environment",
+    "The GPU has too little free memory",
+    "Free GPU memory, or use a smaller batch, input size or workspace",
+    true,
+  ),
+  PRECISION_UNSUPPORTED: row(
+    422,
+    "input",
+    "The precision cannot be had on this GPU or TensorRT",
+    "Build with --precision f32, or use another GPU",
+  ),
+  PROFILE_MISSING: row(
+    422,
+    "usage",
+    "An input has dynamic axes without a fitting optimization profile",
+    "Give the range of shapes with --min, --opt and --max, or a fixed batch with --batch",
+  ),
+  PLUGIN_MISSING: row(
+    422,
+    "input",
+    "An operator of the model is neither built into TensorRT nor a loaded plugin",
+    "Load TensorRT's plugin library, or export the model without the operator",
+  ),
+  BUILD_FAILED: row(
+    500,
+    "build",
+    "TensorRT did not build the engine",
+    "Read the named log; trtd doctor --bundle FILE collects what a report needs",
+  ),
+  ENGINE_INCOMPATIBLE: row(
+    503,
+    "environment",
+    "The engine was built for another GPU, platform or version of TensorRT",
+    "Build the engine again on this machine",
+  ),
+  ENGINE_CORRUPT: row(422, "input", "The engine file is damaged", "Copy the file again, or build the engine again"),
+  ENGINE_NOT_A_PLAN: row(
+    422,
+    "input",
+    "The file is not a TensorRT engine",
+    "Build an engine from the ONNX model with trtd build-engine",
   ),
 
   // trtd itself

@@ -1,0 +1,100 @@
+/** `trtd inspect`: what an ONNX file is and who can run it. */
+import { relative } from "node:path";
+import { detectHead, type Head } from "../detect/heads.ts";
+import { EXIT, TrtdError, trtdErrorFrom } from "../errors.ts";
+import { readModelFile } from "../models/model_file.ts";
+import { modelFromPath } from "../models/registry.ts";
+import { type Ability, modelAbilities } from "../onnx/abilities.ts";
+import { type FileDigests, fileDigests, modelFacts } from "../onnx/facts.ts";
+import type { ModelFacts } from "../onnx/model_facts.ts";
+import { readModel } from "../onnx/read.ts";
+import type { CliCommand, CommandContext, Terminal } from "./command.ts";
+import { inspectionText } from "./inspection_text.ts";
+
+/** The head that was found, or why none was. */
+export type HeadFinding =
+  | {
+    readonly name: string;
+    readonly classes: number | null;
+    readonly labels: readonly string[];
+    /** Height and width of the pictures, and the batch (null: dynamic). */
+    readonly input: Head["input"];
+  }
+  | { readonly error: Failure };
+
+/** A failure as part of an answer. */
+export interface Failure {
+  readonly code: string;
+  readonly detail: string;
+  readonly remedy: string;
+}
+
+/** One file's entry of `--json`. */
+export interface Inspection extends FileDigests, ModelFacts {
+  readonly file: string;
+  readonly head: HeadFinding;
+  readonly backends: readonly Ability[];
+}
+
+export const inspectCommand: CliCommand = {
+  name: "inspect",
+  summary: "Say what an ONNX file is and who can run it",
+
+  configure(command) {
+    command
+      .argument("<FILE...>", "ONNX files")
+      .option("--json", "Print one JSON value: an object for one file, a list for several");
+  },
+
+  async run({ args, flags, terminal }: CommandContext): Promise<number> {
+    const asJson = flags["json"] === true;
+    const entries: (Inspection | { file: string; error: Failure })[] = [];
+    let status: number = EXIT.fine;
+    for (const file of args) {
+      try {
+        const inspection = await inspectFile(file, terminal);
+        entries.push(inspection);
+        if (!asJson) terminal.print((entries.length > 1 ? "\n" : "") + inspectionText(inspection));
+      } catch (thrown) {
+        const error = trtdErrorFrom(thrown);
+        if (status === EXIT.fine) status = error.row.exit;
+        entries.push({ file, error: failureOf(error) });
+        terminal.note(`trtd: ${error.code}: ${file}: ${error.message}`);
+        terminal.note(`  remedy: ${error.remedy}`);
+      }
+    }
+    if (asJson) terminal.print(JSON.stringify(args.length === 1 ? entries[0] : entries));
+    return status;
+  },
+};
+
+async function inspectFile(file: string, terminal: Terminal): Promise<Inspection> {
+  const path = terminal.resolve(file);
+  const bytes = await readModelFile(path);
+  const facts = modelFacts(readModel(bytes));
+  return {
+    file: shownPath(path, terminal.cwd),
+    ...fileDigests(bytes),
+    ...facts,
+    head: await headFinding(path, facts),
+    backends: modelAbilities(facts),
+  };
+}
+
+async function headFinding(path: string, facts: ModelFacts): Promise<HeadFinding> {
+  try {
+    const { manifest } = await modelFromPath(path);
+    const { name, classes, labels, input } = detectHead(facts, manifest);
+    return { name, classes, labels, input };
+  } catch (thrown) {
+    if (thrown instanceof TrtdError) return { error: failureOf(thrown) };
+    throw thrown;
+  }
+}
+
+const failureOf = ({ code, message, remedy }: TrtdError): Failure => ({ code, detail: message, remedy });
+
+function shownPath(path: string, cwd: string): string {
+  const short = relative(cwd, path);
+  return short.startsWith("..") ? path : short;
+}
