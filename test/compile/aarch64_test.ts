@@ -1,0 +1,112 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { Box, type BoxOptions, CANNOT_MOUNT } from "./box.ts";
+import { compiledFile, ROOT } from "./compiled_file.ts";
+
+/** ELF's e_machine of AArch64 (elf.h, EM_AARCH64). */
+const EM_AARCH64 = 183;
+
+const EMULATOR = ["/usr/bin/qemu-aarch64-static", "/usr/bin/qemu-aarch64"].find(isFile);
+/** Where Debian's cross packages put the C and C++ libraries. */
+const LIBRARIES = "/usr/aarch64-linux-gnu";
+const CANNOT_EMULATE = EMULATOR !== undefined && isFile(`${LIBRARIES}/lib/libstdc++.so.6`)
+  ? ""
+  : " (skipped: needs the Debian packages qemu-user-static and libstdc++6-arm64-cross)";
+
+/** A CPU without the extensions that are slow to emulate. */
+const LAUNCHER = [EMULATOR ?? "", "-cpu", "neoverse-n1", "-L", LIBRARIES];
+
+/**
+ * ONNX Runtime reads the processor's description from the kernel, which is the host's; without one of an ARM processor
+ * it crashes under user-mode emulation.
+ */
+const CPUINFO = Array.from({ length: navigator.hardwareConcurrency }, (_, i) =>
+  [
+    `processor\t: ${i}`,
+    "BogoMIPS\t: 50.00",
+    "Features\t: fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm lrcpc dcpop asimddp",
+    "CPU implementer\t: 0x41",
+    "CPU architecture: 8",
+    "CPU variant\t: 0x3",
+    "CPU part\t: 0xd0c",
+    "CPU revision\t: 1",
+    "",
+    "",
+  ].join("\n")).join("");
+
+const compiled = await compiledFile("aarch64");
+
+function emulated(options: BoxOptions = {}): BoxOptions {
+  return { launcher: LAUNCHER, timeoutMs: 180_000, ...options };
+}
+
+Deno.test("compiled for aarch64: the file is a 64-bit ARM program of at most 160 MB", async () => {
+  using file = await Deno.open(compiled);
+  const head = new Uint8Array(20);
+  await file.read(head);
+  assert.deepEqual([...head.subarray(0, 6)], [0x7f, 0x45, 0x4c, 0x46, 2, 1]);
+  assert.equal(head[18]! | head[19]! << 8, EM_AARCH64);
+  assert.ok((await file.stat()).size <= 160e6);
+});
+
+Deno.test({
+  name: `compiled for aarch64: --version and inspect answer under emulation${CANNOT_EMULATE}`,
+  ignore: CANNOT_EMULATE !== "",
+  fn: async () => {
+    using box = new Box(compiled);
+    const version = await box.run(["--version"], emulated());
+    assert.equal(version.code, 0, version.stderr);
+    assert.equal(version.stdout.trim(), JSON.parse(Deno.readTextFileSync(join(ROOT, "deno.json"))).version);
+    const folder = join(ROOT, "models", "codes");
+    const { file } = JSON.parse(Deno.readTextFileSync(join(folder, "manifest.json")));
+    Deno.copyFileSync(join(folder, file), join(box.folder, "model.onnx"));
+    const inspected = await box.run(["inspect", "model.onnx", "--json"], emulated());
+    assert.equal(inspected.code, 0, inspected.stderr);
+    assert.ok(JSON.parse(inspected.stdout));
+  },
+});
+
+Deno.test({
+  name: `compiled for aarch64: detect finds under emulation what the x86_64 file finds${CANNOT_EMULATE}${CANNOT_MOUNT}`,
+  ignore: CANNOT_EMULATE !== "" || CANNOT_MOUNT !== "" || Deno.build.arch !== "x86_64",
+  fn: async () => {
+    using box = new Box(compiled);
+    const cpuinfo = join(box.folder, "cpuinfo");
+    Deno.writeTextFileSync(cpuinfo, CPUINFO);
+    const before = `mount --bind '${cpuinfo}' /proc/cpuinfo`;
+    const arm = await box.run(["detect", "--json"], emulated({ before }));
+    assert.equal(arm.code, 0, arm.stderr);
+    using hostBox = new Box(await compiledFile("x86_64"));
+    const host = await hostBox.run(["detect", "--json"]);
+    assert.equal(host.code, 0, host.stderr);
+    assertSameBoxes(JSON.parse(arm.stdout)[0].detections, JSON.parse(host.stdout)[0].detections);
+  },
+});
+
+interface Detection {
+  readonly label: string;
+  readonly score: number;
+  readonly box: Readonly<Record<"x1" | "y1" | "x2" | "y2", number>>;
+}
+
+/** Kernels differ between processors: boxes may by half a pixel, scores by a hundredth. */
+function assertSameBoxes(actual: readonly Detection[], expected: readonly Detection[]): void {
+  assert.ok(expected.length > 0);
+  const byPlace = (a: Detection, b: Detection) => a.box.x1 - b.box.x1 || a.box.y1 - b.box.y1;
+  const [left, right] = [[...actual].sort(byPlace), [...expected].sort(byPlace)];
+  assert.deepEqual(left.map(({ label }) => label), right.map(({ label }) => label));
+  for (const [i, { score, box }] of left.entries()) {
+    assert.ok(Math.abs(score - right[i]!.score) <= 0.01, `score ${score} is not ${right[i]!.score}`);
+    for (const side of ["x1", "y1", "x2", "y2"] as const) {
+      assert.ok(Math.abs(box[side] - right[i]!.box[side]) <= 0.5, `${side} ${box[side]} is not ${right[i]!.box[side]}`);
+    }
+  }
+}
+
+function isFile(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}
