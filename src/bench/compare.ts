@@ -1,0 +1,183 @@
+/** The whole comparison: everything under test runs side by side, turn by turn, in one run. */
+import type { OnnxRuntime } from "../native/onnxruntime.ts";
+import { loadOrt } from "../native/onnxruntime.ts";
+import { type Agreement, agreementOf } from "./agreement.ts";
+import { baselineServer } from "./baseline.ts";
+import type { GoalName } from "./goals.ts";
+import { letterboxTimes, nmsTimes, settled } from "./kernels.ts";
+import { type DetectionAnswer, measureLatency, measureThroughput, type Target } from "./load.ts";
+import {
+  compiledTrtd,
+  freePort,
+  type RunningServer,
+  type ServerCommand,
+  startServer,
+  trtdServer,
+  waitReady,
+} from "./servers.ts";
+import { median, ratioOf, type Summary, summaryOf } from "./statistics.ts";
+
+export interface CompareOptions {
+  /** Path of an ONNX file with one input `[N, 3, H, W]` f32. */
+  readonly model: string;
+  /** Height and width of the model's input. */
+  readonly input: { readonly name: string; readonly height: number; readonly width: number };
+  readonly jpeg: Uint8Array;
+  readonly threads: number;
+  readonly score: number;
+  readonly iou: number;
+  readonly rounds: number;
+  /** Requests of one client in a round. */
+  readonly requests: number;
+  /** Clients of the throughput measurement. */
+  readonly clients: number;
+  /** Length of a round's throughput measurement. */
+  readonly throughputMs: number;
+  /** Whether the Python baseline takes part. */
+  readonly baseline: boolean;
+  /** Path of a compiled trtd whose start is measured too, null without one. */
+  readonly compiled: string | null;
+  /** Flags for `trtd serve` besides address, model and threads. */
+  readonly serveFlags: readonly string[];
+  /** Told what begins. */
+  readonly note: (text: string) => void;
+}
+
+export interface Comparison {
+  readonly measures: Partial<Record<GoalName, Summary>>;
+  /** Whether both services found the same; null without the baseline. */
+  readonly agreement: Agreement | null;
+}
+
+type Rounds = Partial<Record<GoalName, number[]>>;
+
+/** Run everything. Both servers are up all the time; the order inside a round alternates. */
+export async function compare(options: CompareOptions): Promise<Comparison> {
+  const rounds: Rounds = {};
+  const record = (name: GoalName, value: number) => (rounds[name] ??= []).push(value);
+  const agreement = await measureServers(options, record);
+  options.note("start, NMS and letterbox ...");
+  for (let round = 0; round <= options.rounds; round++) {
+    const warm = round > 0 ? record : () => {};
+    await measureStarts(options, warm);
+    warm("nms_ms", settled(nmsTimes, 50));
+    warm("letterbox_ms", settled(letterboxTimes, 50));
+  }
+  return { measures: summaries(rounds), agreement };
+}
+
+async function measureServers(
+  options: CompareOptions,
+  record: (name: GoalName, value: number) => void,
+): Promise<Agreement | null> {
+  const bareRun = await openBareRun(await loadOrt(), options);
+  const ports = { trtd: freePort(), baseline: freePort() };
+  await using trtd = await startServer(trtdCommand(options, ports.trtd), ports.trtd);
+  await waitReady(trtd, "/health/ready");
+  await using baseline = options.baseline
+    ? await startServer(baselineCommand(options, ports.baseline), ports.baseline)
+    : null;
+  const query = `?score=${options.score}&iou=${options.iou}`;
+  const sides = [
+    { side: "trtd", target: targetOf("trtd", trtd, `/v1/detect${query}`) },
+    ...(baseline === null ? [] : [{ side: "baseline", target: targetOf("baseline", baseline, "/v1/detect") } as const]),
+  ] as const;
+  const answers: Partial<Record<"trtd" | "baseline", DetectionAnswer>> = {};
+  for (const { side, target } of sides) {
+    answers[side] = (await measureLatency(target, options.jpeg, 10)).answer;
+  }
+  await bareRun.times(10);
+
+  for (let round = 0; round < options.rounds; round++) {
+    options.note(`round ${round + 1} of ${options.rounds} ...`);
+    const turns = [
+      async () => record("bare_run_ms", median(await bareRun.times(options.requests))),
+      ...sides.map(({ side, target }) => async () => {
+        const { total, inference } = await measureLatency(target, options.jpeg, options.requests);
+        record(`${side}_ms`, median(total));
+        record(`${side}_overhead_ms`, median(total.map((ms, i) => ms - inference[i]!)));
+      }),
+      ...sides.map(({ side, target }) => async () =>
+        record(
+          `${side}_per_s`,
+          await measureThroughput(target, options.jpeg, { clients: options.clients, forMs: options.throughputMs }),
+        )
+      ),
+    ];
+    for (const turn of round % 2 === 0 ? turns : turns.reverse()) await turn();
+  }
+  await bareRun.close();
+  return answers.baseline === undefined ? null : agreementOf(answers.trtd!, answers.baseline);
+}
+
+function summaries(rounds: Rounds): Comparison["measures"] {
+  const measures: Partial<Record<GoalName, Summary>> = {};
+  const ratio = (name: GoalName, ours: GoalName, theirs: GoalName, better: "lower" | "higher") => {
+    const [mine, other] = [rounds[ours], rounds[theirs]];
+    if (mine !== undefined && other !== undefined) measures[name] = ratioOf(mine, other, better);
+  };
+  ratio("end_to_end_to_baseline", "trtd_ms", "baseline_ms", "lower");
+  ratio("end_to_end_to_bare_run", "trtd_ms", "bare_run_ms", "lower");
+  ratio("throughput_to_baseline", "trtd_per_s", "baseline_per_s", "higher");
+  ratio("overhead_to_baseline", "trtd_overhead_ms", "baseline_overhead_ms", "lower");
+  for (const [name, values] of Object.entries(rounds) as [GoalName, number[]][]) {
+    measures[name] = summaryOf(values, name.endsWith("_per_s") ? "higher" : "lower");
+  }
+  return measures;
+}
+
+/** The model alone, as `onnxruntime-node` runs it when nothing but the number of threads is set. */
+async function openBareRun(ort: OnnxRuntime, options: CompareOptions) {
+  const session = await ort.InferenceSession.create(options.model, { intraOpNumThreads: options.threads });
+  const { name, height, width } = options.input;
+  const data = new Float32Array(3 * height * width).fill(0.5);
+  return {
+    async times(count: number): Promise<number[]> {
+      const times: number[] = [];
+      for (let i = 0; i < count; i++) {
+        const start = performance.now();
+        await session.run({ [name]: new ort.Tensor("float32", data, [1, 3, height, width]) });
+        times.push(performance.now() - start);
+      }
+      return times;
+    },
+    close: () => session.release(),
+  };
+}
+
+async function measureStarts(options: CompareOptions, record: (name: GoalName, value: number) => void): Promise<void> {
+  const start = async (command: (port: number) => ServerCommand, live: GoalName, ready: GoalName | null) => {
+    const port = freePort();
+    const begin = performance.now();
+    await using server = await startServer(command(port), port);
+    record(live, server.startMs);
+    if (ready === null) return;
+    await waitReady(server, "/health/ready");
+    record(ready, performance.now() - begin);
+  };
+  await start((port) => trtdCommand(options, port), "live_ms", "ready_ms");
+  const { compiled } = options;
+  if (compiled !== null) {
+    await start((port) => compiledTrtd(compiled, port, trtdFlags(options)), "compiled_live_ms", "compiled_ready_ms");
+  }
+  if (options.baseline) await start((port) => baselineCommand(options, port), "baseline_live_ms", null);
+}
+
+const trtdFlags = (options: CompareOptions): string[] => [
+  "--model",
+  options.model,
+  "--threads",
+  String(options.threads),
+  ...options.serveFlags,
+];
+
+const trtdCommand = (options: CompareOptions, port: number) => trtdServer(port, trtdFlags(options));
+
+const baselineCommand = ({ model, threads, score, iou }: CompareOptions, port: number) =>
+  baselineServer(port, model, { threads, score, iou });
+
+const targetOf = (name: string, server: RunningServer, path: string): Target => ({
+  name,
+  address: server.address,
+  path,
+});
