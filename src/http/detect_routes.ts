@@ -1,0 +1,115 @@
+/** `POST /v1/detect` and `POST /v1/models/NAME/detect`, and what the DeepStack routes share with them. */
+import { TrtdError } from "../errors.ts";
+import type { DetectOptions } from "../detect/detection.ts";
+import { MODEL_NAME } from "../models/manifest.ts";
+import type { ServingAnswer } from "../serving/manager.ts";
+import { readBody } from "./body.ts";
+import { checkedParameters } from "./parameters.ts";
+import { checkContentHeaders, checkPicture, type Upload, uploadFrom } from "./picture.ts";
+import { type DetectQuery, detectQuerySchema } from "./schemas.ts";
+import type { AppContext, Served } from "./service.ts";
+
+/** A handler for the default model, or for the one that the path names. */
+export function detectHandler(served: Served): (c: AppContext) => Promise<Response> {
+  return async (c) => {
+    const model = servedModel(served, c.req.param("name"));
+    const query = checkedParameters(queryOf(c), detectQuerySchema, ["score", "iou", "max"]);
+    const annotate = query.annotate === "1" || query.annotate === "true";
+    const options = detectOptions(served, model, query);
+    const answer = await detectUpload(c, served, { model, annotate, formOnly: false, options: () => options });
+    const { result, annotated, queueMs } = answer;
+    if (annotated !== null) {
+      return new Response(annotated, {
+        headers: { "Content-Type": "image/jpeg", "X-Detections": String(result.detections.length) },
+      });
+    }
+    const timings_ms = { queue: Math.round(queueMs * 1000) / 1000, ...result.timings_ms };
+    return c.json({ id: c.var.requestId, ...result, timings_ms });
+  };
+}
+
+export interface UploadRequest {
+  readonly model: string;
+  readonly annotate: boolean;
+  /** Whether a raw picture is refused. */
+  readonly formOnly: boolean;
+  /** Options, once the form's fields are known. */
+  options(fields: ReadonlyMap<string, string>): DetectOptions;
+}
+
+/**
+ * Read the request's picture and detect on it.
+ * @throws {TrtdError} every code of the picture, the body and the queue
+ */
+export async function detectUpload(c: AppContext, served: Served, request: UploadRequest): Promise<ServingAnswer> {
+  const { service, settings, budget } = served;
+  const contentType = c.req.header("content-type");
+  checkContentHeaders(contentType, c.req.header("content-encoding"), request.formOnly);
+  service.admit();
+  const declared = c.req.header("content-length");
+  const body = await readBody(c.env.incoming, {
+    maxBytes: settings.max_body_bytes,
+    timeoutMs: settings.body_timeout_ms - (performance.now() - c.var.arrivedMs),
+    declaredBytes: declared === undefined ? null : Number(declared),
+    budget,
+  });
+  try {
+    const upload: Upload = uploadFrom(contentType!, body);
+    const options = request.options(upload.fields);
+    checkPicture(upload, settings.max_pixels);
+    return await service.detect({
+      model: request.model,
+      bytes: upload.picture,
+      options,
+      annotate: request.annotate,
+      arrivedMs: c.var.arrivedMs,
+      signal: c.var.gone,
+    });
+  } finally {
+    budget.give(body.length);
+  }
+}
+
+/**
+ * The name of a served model; without a name, the default.
+ * @throws {TrtdError} `MODEL_NAME_INVALID`, `MODEL_NOT_FOUND`
+ */
+export function servedModel({ models }: Served, name: string | undefined): string {
+  if (name === undefined) return models[0]!.name;
+  const found = models.find((model) => model.name === name);
+  if (found !== undefined) return found.name;
+  if (!MODEL_NAME.test(name)) throw new TrtdError("MODEL_NAME_INVALID", `The name "${name.slice(0, 80)}" is not allowed`);
+  throw new TrtdError("MODEL_NOT_FOUND", `The model "${name}" is not served here`);
+}
+
+/** Parameters of the address, in order, repeated ones included. */
+export function queryOf(c: AppContext): URLSearchParams {
+  return new URL(c.req.url).searchParams;
+}
+
+/** A request's wishes over the server's settings. */
+export function detectOptions(served: Served, model: string, query: DetectQuery): DetectOptions {
+  const { settings } = served;
+  const score = query.score ?? settings.score;
+  const iou = query.iou ?? settings.iou;
+  const max = query.max ?? settings.max;
+  const classes = query.classes === undefined ? settings.classes : namedClasses(served, model, query.classes);
+  return {
+    ...(score === undefined ? {} : { score }),
+    ...(iou === undefined ? {} : { iou }),
+    ...(max === undefined ? {} : { max }),
+    ...(classes === undefined ? {} : { classes }),
+  };
+}
+
+function namedClasses(served: Served, model: string, text: string): string[] {
+  const labels = served.service.models.find((loaded) => loaded.name === model)?.labels;
+  const classes = text.split(",").map((label) => label.trim());
+  const unknown = labels && classes.find((label) => !labels.includes(label));
+  if (unknown !== undefined) {
+    throw new TrtdError("PARAMETER_INVALID", `The parameter "classes" names "${unknown.slice(0, 80)}", which is not a label`, {
+      remedy: `GET /v1/models/${model} lists the labels`,
+    });
+  }
+  return classes;
+}

@@ -1,0 +1,122 @@
+/** Pictures and a server around a worker that the test controls. */
+import { deflateSync } from "node:zlib";
+import { createApp } from "../../src/http/app.ts";
+import { BodyBudget } from "../../src/http/body.ts";
+import { HttpServer, type ServerSettings } from "../../src/http/server.ts";
+import type { HttpSettings } from "../../src/http/service.ts";
+import type { Model } from "../../src/models/model.ts";
+import { ServingManager, type ServingOptions } from "../../src/serving/manager.ts";
+import { warmUpPicture } from "../../src/serving/warm_up_picture.ts";
+import { FakeWorker } from "../serving/fake_worker.ts";
+
+/** A PNG of 16x16 pixels. */
+export const PNG = warmUpPicture();
+
+/** A PNG with a header for any size and no more pixels than fit `rows`. */
+export function pngOf(width: number, height: number, rows = 1): Uint8Array<ArrayBuffer> {
+  const size = new Uint8Array(13);
+  const view = new DataView(size.buffer);
+  view.setUint32(0, width);
+  view.setUint32(4, height);
+  size.set([8, 0, 0, 0, 0], 8);
+  const pixels = deflateSync(new Uint8Array(rows * (1 + Math.min(width, 4096))));
+  return joined(
+    Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a),
+    pngChunk("IHDR", size),
+    pngChunk("IDAT", pixels),
+    pngChunk("IEND", new Uint8Array(0)),
+  );
+}
+
+function pngChunk(type: string, data: Uint8Array): Uint8Array<ArrayBuffer> {
+  const typed = joined(new TextEncoder().encode(type), data);
+  return joined(u32(data.length), typed, u32(crc32(typed)));
+}
+
+function u32(value: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, value);
+  return bytes;
+}
+
+/** CRC-32 of PNG (ISO 3309), bit by bit. */
+function crc32(bytes: Uint8Array): number {
+  let crc = 0xffffffff;
+  for (const byte of bytes) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
+  }
+  return (crc ^ 0xffffffff) >>> 0;
+}
+
+/** Bytes and texts one after another. */
+export function joined(...pieces: (Uint8Array | string)[]): Uint8Array<ArrayBuffer> {
+  const all = pieces.map((piece) => typeof piece === "string" ? new TextEncoder().encode(piece) : piece);
+  const whole = new Uint8Array(all.reduce((sum, piece) => sum + piece.length, 0));
+  let at = 0;
+  for (const piece of all) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
+}
+
+export const MODEL: Model = {
+  name: "codes",
+  path: "/nowhere/codes.onnx",
+  manifest: { name: "codes", file: "codes.onnx", description: "Finds codes", license: "Apache-2.0" },
+};
+
+export interface TestServer extends AsyncDisposable {
+  readonly server: HttpServer;
+  readonly manager: ServingManager;
+  readonly worker: FakeWorker;
+  readonly url: string;
+}
+
+export interface TestServerOptions {
+  readonly worker?: FakeWorker;
+  readonly serving?: Partial<ServingOptions>;
+  readonly http?: Partial<ServerSettings & HttpSettings>;
+}
+
+/** A server on a free port of the loopback. */
+export async function testServer(options: TestServerOptions = {}): Promise<TestServer> {
+  const worker = options.worker ?? new FakeWorker();
+  let starts = 0;
+  const manager = new ServingManager({
+    startWorker: () => starts++ === 0 ? worker : new FakeWorker(),
+    queueLimit: 64,
+    requestTimeoutMs: 5000,
+    ...options.serving,
+  });
+  const settings = {
+    host: "127.0.0.1",
+    port: 0,
+    max_connections: 1024,
+    header_timeout_ms: 5000,
+    body_timeout_ms: 10_000,
+    idle_timeout_ms: 65_000,
+    max_body_bytes: 16_777_216,
+    max_pixels: 40_000_000,
+    ...options.http,
+  };
+  const app = createApp({
+    service: manager,
+    settings,
+    models: [MODEL],
+    budget: new BodyBudget(12 * settings.max_body_bytes),
+  });
+  const server = await HttpServer.listen(settings, (request, env) => app.fetch(request, env));
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  return {
+    server,
+    manager,
+    worker,
+    url: server.url,
+    async [Symbol.asyncDispose]() {
+      server.close();
+      await manager.close();
+    },
+  };
+}
