@@ -7,6 +7,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<CliCommand>>> = {
   detect: async () => (await import("./cli/detect.ts")).detectCommand,
   serve: async () => (await import("./cli/serve.ts")).serveCommand,
   inspect: async () => (await import("./cli/inspect.ts")).inspectCommand,
+  bench: async () => (await import("./cli/bench.ts")).benchCommand,
   worker: async () => (await import("./cli/worker.ts")).workerCommand,
 };
 

@@ -8,11 +8,11 @@ import { photo720p } from "../bench/photo.ts";
 import { rowsFrom, tableFrom } from "../bench/report.ts";
 import { detectHead } from "../detect/heads.ts";
 import { EXIT, TrtdError } from "../errors.ts";
+import { fileFailure } from "../models/model_file.ts";
 import { bundledPhoto, findModel } from "../models/registry.ts";
 import { modelFacts } from "../onnx/facts.ts";
 import { readModel } from "../onnx/read.ts";
 import type { CliCommand, CommandContext } from "./command.ts";
-import { fileError } from "./pictures.ts";
 
 export const benchCommand: CliCommand = {
   name: "bench",
@@ -102,6 +102,6 @@ function integer(value: unknown, name: string, [min, max]: readonly [number, num
 }
 
 const read = (path: string): Promise<Uint8Array> =>
-  Deno.readFile(path).catch((error) => Promise.reject(fileError(path, error)));
+  Deno.readFile(path).catch((error) => Promise.reject(fileFailure(path, error)));
 
 const isFile = (path: string): Promise<boolean> => Deno.stat(path).then((info) => info.isFile, () => false);

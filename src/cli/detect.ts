@@ -6,7 +6,9 @@ import type { Detector } from "../detect/detector.ts";
 import { openDetector } from "../detect/open.ts";
 import { bundledPhoto, findModel } from "../models/registry.ts";
 import type { CliCommand, CommandContext, Terminal } from "./command.ts";
-import { annotatedPaths, fileError, findPictures, type Picture } from "./pictures.ts";
+import { fileFailure } from "../models/model_file.ts";
+import { noteError } from "./note_error.ts";
+import { annotatedPaths, findPictures, type Picture } from "./pictures.ts";
 import { type Progress, startProgress } from "./progress.ts";
 import { writeWhole } from "./write_whole.ts";
 
@@ -68,10 +70,7 @@ export const detectCommand: CliCommand = {
             file: picture.name,
             error: { code: error.code, detail: error.message, remedy: error.remedy },
           });
-          progress.pause(() => {
-            terminal.note(`trtd: ${error.code}: ${picture.name}: ${error.message}`);
-            terminal.note(`  remedy: ${error.remedy}`);
-          });
+          progress.pause(() => noteError(error, terminal, picture.name));
           if (status === EXIT.fine) status = error.row.exit;
         }
         progress.step();
@@ -98,7 +97,7 @@ async function detectPicture(
   target: string | undefined,
 ): Promise<{ file: string; annotated?: string } & DetectionResult> {
   if (picture.error !== undefined) throw picture.error;
-  const bytes = await Deno.readFile(picture.path).catch((error) => Promise.reject(fileError(picture.name, error)));
+  const bytes = await Deno.readFile(picture.path).catch((error) => Promise.reject(fileFailure(picture.name, error)));
   const result = await detector.detect(bytes, options);
   if (target === undefined) return { file: picture.name, ...result };
   if (target === picture.path) {

@@ -10,6 +10,7 @@ import type { ModelFacts } from "../onnx/model_facts.ts";
 import { readModel } from "../onnx/read.ts";
 import type { CliCommand, CommandContext, Terminal } from "./command.ts";
 import { inspectionText } from "./inspection_text.ts";
+import { noteError } from "./note_error.ts";
 
 /** The head that was found, or why none was. */
 export type HeadFinding =
@@ -59,8 +60,7 @@ export const inspectCommand: CliCommand = {
         const error = trtdErrorFrom(thrown);
         if (status === EXIT.fine) status = error.row.exit;
         entries.push({ file, error: failureOf(error) });
-        terminal.note(`trtd: ${error.code}: ${file}: ${error.message}`);
-        terminal.note(`  remedy: ${error.remedy}`);
+        noteError(error, terminal, file);
       }
     }
     if (asJson) terminal.print(JSON.stringify(args.length === 1 ? entries[0] : entries));

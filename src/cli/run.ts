@@ -7,6 +7,7 @@ import { EXIT, trtdErrorFrom } from "../errors.ts";
 import { configureLog, getLogger } from "../log.ts";
 import { VERSION } from "../version.ts";
 import type { CliCommand, Terminal } from "./command.ts";
+import { noteError } from "./note_error.ts";
 
 export type CommandTable = Readonly<Record<string, () => Promise<CliCommand>>>;
 
@@ -105,11 +106,10 @@ function settle(program: Command, terminal: Terminal): void {
 
 const camelCase = (key: string): string => key.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
 
-/** Print a failure as `trtd: CODE: detail` with its remedy. @returns its exit status */
-export function report(thrown: unknown, terminal: Pick<Terminal, "note">): number {
+/** Print a failure with its code and remedy. @returns its exit status */
+function report(thrown: unknown, terminal: Terminal): number {
   const error = trtdErrorFrom(thrown);
-  terminal.note(`trtd: ${error.code}: ${error.message}`);
-  terminal.note(`  remedy: ${error.remedy}`);
+  noteError(error, terminal);
   getLogger(["trtd", "cli"]).debug("{stack}", { stack: (error.cause instanceof Error ? error.cause : error).stack });
   return error.row.exit;
 }

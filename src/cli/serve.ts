@@ -24,7 +24,9 @@ export const serveCommand: CliCommand = {
 
   async run({ args, flags, config, terminal }: CommandContext): Promise<number> {
     if (args.length > 0) {
-      throw new TrtdError("USAGE", `serve takes no arguments, got "${args[0]}"`, { remedy: "Name models with --model" });
+      throw new TrtdError("USAGE", `serve takes no arguments, got "${args[0]}"`, {
+        remedy: "Name models with --model",
+      });
     }
     const models = await Promise.all(
       config.model.map((name) => findModel(name, terminal.resolve(config.models), terminal.cwd)),
@@ -108,12 +110,20 @@ function warn(server: HttpServer, terminal: Terminal): void {
   }
 }
 
-/** The first signal stops, the second ends at once. */
+/** Service managers and terminals may send one stop twice: to the process and to its group. */
+const SAME_STOP_MS = 300;
+
+/** The first signal stops, a later one ends at once. */
 function listenForStop(): { first: Promise<void>; second: Promise<"now"> } & Disposable {
   const first = Promise.withResolvers<void>();
   const second = Promise.withResolvers<"now">();
-  let count = 0;
-  const onSignal = () => ++count === 1 ? first.resolve() : second.resolve("now");
+  let firstAt: number | undefined;
+  const onSignal = () => {
+    if (firstAt === undefined) {
+      firstAt = performance.now();
+      first.resolve();
+    } else if (performance.now() - firstAt > SAME_STOP_MS) second.resolve("now");
+  };
   const signals = ["SIGTERM", "SIGINT"] as const;
   for (const signal of signals) Deno.addSignalListener(signal, onSignal);
   return {

@@ -2,6 +2,7 @@
 import type { ErrorCode } from "../errors.ts";
 import type { ModelFacts, ValueSpec } from "./model_facts.ts";
 import { TENSORRT_MISSING } from "./operators.ts";
+import { plainText, quoted } from "./quoted.ts";
 
 export type BackendName = "onnxruntime" | "tensorrt";
 
@@ -67,7 +68,7 @@ const values = (facts: ModelFacts): readonly ValueSpec[] => [...facts.inputs, ..
 const titled = (names: readonly string[]): string | null => names.length === 0 ? null : names.join(", ");
 const counted = (count: number, one: string): string => `${count} ${one}${count === 1 ? "" : "s"}`;
 const operatorTitle = ({ domain, name }: { domain: string; name: string }): string =>
-  domain === "" ? name : `${domain}::${name}`;
+  plainText(domain === "" ? name : `${domain}::${name}`);
 
 const isTensorRtPlugin = ({ name }: { name: string }): boolean => name.endsWith("_TRT");
 const isOnnxRuntimes = ({ domain }: { domain: string }): boolean => ONNXRUNTIME_DOMAINS.includes(domain);
@@ -155,7 +156,7 @@ export const ABILITY_RULES: readonly Rule[] = [
       "TensorRT 8.0 to 11.1: initLibNvInferPlugins registers the *_TRT plugins; TensorRT-RTX 1.3 to 1.7 has no plugin library",
     detail: (facts) =>
       about(
-        facts.custom_operators.filter(isTensorRtPlugin).map(({ name }) => name),
+        facts.custom_operators.filter(isTensorRtPlugin).map(({ name }) => plainText(name)),
         (list) => `${list} needs TensorRT's plugin library (libnvinfer_plugin); TensorRT-RTX does not have it`,
       ),
   },
@@ -192,7 +193,7 @@ export const ABILITY_RULES: readonly Rule[] = [
     detail: (facts) =>
       about(
         values(facts).filter(({ type }) => !TENSORRT_TYPES.includes(type) && type !== "float64")
-          .map(({ name, type }) => `"${name}" (${type})`),
+          .map(({ name, type }) => `${quoted(name)} (${type})`),
         (list) => `It has no such type for ${list}`,
       ),
   },
@@ -204,7 +205,7 @@ export const ABILITY_RULES: readonly Rule[] = [
     source: "NvInferRuntimeBase.h, Dims::MAX_DIMS, 8.5 to 11.1",
     detail: (facts) =>
       about(
-        values(facts).filter(({ dims }) => dims.length > TENSORRT_RANK_MAX).map(({ name }) => `"${name}"`),
+        values(facts).filter(({ dims }) => dims.length > TENSORRT_RANK_MAX).map(({ name }) => quoted(name)),
         (list) => `More than ${TENSORRT_RANK_MAX} dimensions: ${list}`,
       ),
   },
@@ -217,7 +218,7 @@ export const ABILITY_RULES: readonly Rule[] = [
       about(
         [...new Set(axes.filter(({ kind }) => kind === "input").map(({ tensor }) => tensor))].map((tensor) => {
           const own = axes.filter((axis) => axis.kind === "input" && axis.tensor === tensor);
-          return `"${tensor}" (${own.length === 1 ? "axis" : "axes"} ${own.map(({ axis }) => axis).join(", ")})`;
+          return `${quoted(tensor)} (${own.length === 1 ? "axis" : "axes"} ${own.map(({ axis }) => axis).join(", ")})`;
         }),
         (list) => `An optimization profile must tell the smallest, best and largest shape of ${list}`,
       ),
@@ -242,7 +243,7 @@ export const ABILITY_RULES: readonly Rule[] = [
     source: "nvonnxparser from 10.0: Make sure input has Int64 binding",
     detail: (facts) =>
       about(
-        values(facts).filter(({ type }) => type === "int64").map(({ name }) => `"${name}"`),
+        values(facts).filter(({ type }) => type === "int64").map(({ name }) => quoted(name)),
         (list) => `INT32 up to 8.6, INT64 from 10.0 on: ${list}`,
       ),
   },

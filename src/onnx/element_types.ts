@@ -55,23 +55,22 @@ export const ELEMENT_TYPES: Readonly<Record<number, ElementTypeRow>> = {
 export const elementCount = (dims: readonly number[]): number =>
   dims.includes(0) ? 0 : dims.reduce((product, dim) => product * dim, 1);
 
+const VARINT_BYTES_MAX = 10;
+
 /** Number of varints in packed bytes, null when they are malformed. */
 export function varintCount(packed: Uint8Array): number | null {
   let count = 0;
-  let length = 0;
-  for (const byte of packed) {
-    length++;
-    if (byte < 0x80) {
+  let start = 0;
+  for (let at = 0; at < packed.length; at++) {
+    if (packed[at]! < 0x80) {
       count++;
-      length = 0;
-    } else if (length === VARINT_BYTES_MAX) {
+      start = at + 1;
+    } else if (at - start === VARINT_BYTES_MAX - 1) {
       return null;
     }
   }
-  return length === 0 ? count : null;
+  return start === packed.length ? count : null;
 }
-
-const VARINT_BYTES_MAX = 10;
 
 /**
  * The elements of an INT64 tensor that has passed the checks, whichever field holds them. Numbers lose precision beyond
@@ -92,7 +91,9 @@ export function forEachInt64(tensor: TensorProto, visit: (low: number, high: num
     return;
   }
   let low = 0, high = 0, shift = 0;
-  for (const byte of tensor.int64_data ?? []) {
+  const packed = tensor.int64_data ?? new Uint8Array();
+  for (let at = 0; at < packed.length; at++) {
+    const byte = packed[at]!;
     const bits = byte & 0x7f;
     if (shift < 28) {
       low |= bits << shift;
