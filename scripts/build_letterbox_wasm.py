@@ -11,7 +11,7 @@ import textwrap
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src/detect/letterbox.c"
-FLAGS = "-target wasm32-freestanding -mcpu=generic+simd128 -O3 -nostdlib -Wl,--no-entry -Wl,--import-memory -Wl,--strip-all -Wl,-z,stack-size=0"
+FLAGS = "-target wasm32-freestanding -mcpu=generic+simd128+relaxed_simd -O3 -nostdlib -Wl,--no-entry -Wl,--import-memory -Wl,--strip-all -Wl,-z,stack-size=0"
 
 with tempfile.TemporaryDirectory() as folder:
     wasm = pathlib.Path(folder) / "letterbox.wasm"

@@ -1,4 +1,5 @@
 /** IEEE 754 half precision, carried as its bits. */
+import { roundHalfEven } from "./rounding.ts";
 
 let table: Float32Array | undefined;
 
@@ -22,9 +23,4 @@ export function f16BitsFromUnsigned(value: number): number {
   const exponent = Math.floor(Math.log2(value));
   const fraction = roundHalfEven((value / 2 ** exponent - 1) * 1024);
   return ((exponent + 15) << 10) + fraction;
-}
-
-function roundHalfEven(value: number): number {
-  const floor = Math.floor(value), rest = value - floor;
-  return rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? floor + 1 : floor;
 }

@@ -14,17 +14,19 @@
  */
 import type { Tensor, TensorType } from "../backends/backend.ts";
 import type { Manifest } from "../models/model.ts";
-import type { ModelFacts } from "../onnx/model_facts.ts";
 import { TrtdError } from "../errors.ts";
 import * as decoders from "./head_decoders.ts";
-
-/** What the search reads. */
-export type HeadFacts = Pick<
-  ModelFacts,
-  "inputs" | "outputs" | "metadata" | "operators" | "labels" | "image_size" | "task"
->;
-
-type Spec = Pick<ModelFacts["inputs"][number], "name" | "type" | "dims">;
+import {
+  type Dim,
+  type HeadFacts,
+  known,
+  matchOutputs,
+  type OutputPattern,
+  type Shape,
+  type Spec,
+  stridesOf,
+  USUAL_STRIDES,
+} from "./head_shapes.ts";
 
 /** How pictures become the input tensor. */
 export interface Preprocess {
@@ -33,27 +35,6 @@ export interface Preprocess {
   readonly order: "rgb" | "bgr";
   /** Highest value of a pixel in the tensor: 1 (0..1) or 255. */
   readonly range: 1 | 255;
-}
-
-/** `N` batch, `K` any count, `A` anchors; `4+C`, `5+C` and `C` tell the number of classes. */
-type Dim = "N" | "K" | "A" | "C" | "4+C" | "5+C" | number;
-
-interface OutputPattern {
-  readonly dims: readonly Dim[];
-  readonly types: readonly TensorType[];
-  /** What the output's name must match, where shapes are not enough. */
-  readonly name?: RegExp;
-}
-
-interface Shape {
-  readonly facts: HeadFacts;
-  readonly labelCount: number | null;
-  /** Size of axis `A` or `K`, null when dynamic. */
-  readonly anchors: number | null;
-  /** Number of classes that the shape tells; null when it does not. */
-  readonly classes: number | null;
-  /** Anchors a cell (1 or 3) when `anchors` is an anchor count of the input, else null. */
-  readonly anchorsPerCell: 1 | 3 | null;
 }
 
 export interface HeadRow {
@@ -248,7 +229,6 @@ export interface Head {
   readonly strides: readonly number[];
 }
 
-const STRIDES = [[8, 16, 32], [8, 16, 32, 64], [4, 8, 16, 32]] as const;
 const INPUT_SIDE = 640;
 const INPUT_SIDE_MIN = 32;
 const INPUT_SIDE_MAX = 8192;
@@ -262,6 +242,8 @@ const INPUT_SIDE_MAX = 8192;
 export function detectHead(facts: HeadFacts, manifest: Manifest): Head {
   const { input, sizeInput } = imageInput(facts);
   const labels = manifest.labels ?? facts.labels;
+  const labelCount = labels?.length ?? null;
+  const context = { facts, labelCount, height: input.height, width: input.width };
   const names = Object.keys(HEADS) as HeadName[];
   if (manifest.head !== undefined && !(manifest.head in HEADS)) {
     throw new TrtdError("MANIFEST_INVALID", `There is no head "${manifest.head}"; known are ${names.join(", ")}`);
@@ -272,15 +254,15 @@ export function detectHead(facts: HeadFacts, manifest: Manifest): Head {
   let mismatch: string | undefined;
   for (const name of manifest.head === undefined ? names : [manifest.head as HeadName]) {
     const row: HeadRow = HEADS[name];
-    const found = match(row, facts, labels, input);
+    const found = matchOutputs(row.outputs, context);
     if (found === null || (manifest.head === undefined && !row.when(found.shape))) continue;
     const { classes } = found.shape;
-    if (labels !== null && labels !== undefined && classes !== null && classes !== labels.length) {
+    if (labelCount !== null && classes !== null && classes !== labelCount) {
       mismatch ??= `The outputs ${described(facts.outputs)} fit the head "${name}" with ${classes} classes, ` +
-        `but the model has ${labels.length} labels`;
+        `but the model has ${labelCount} labels`;
       continue;
     }
-    const count = classes ?? labels?.length ?? null;
+    const count = classes ?? labelCount;
     return {
       name,
       row,
@@ -289,22 +271,20 @@ export function detectHead(facts: HeadFacts, manifest: Manifest): Head {
       outputs: found.names,
       classes: count,
       labels: labels ?? Array.from({ length: count ?? 0 }, (_, id) => `class_${id}`),
-      strides: stridesOf(found.shape.anchors, input.height, input.width)?.strides ?? STRIDES[0],
+      strides: stridesOf(found.shape.anchors, input.height, input.width)?.strides ?? USUAL_STRIDES,
     };
   }
-  throw new TrtdError("MODEL_NOT_A_DETECTOR", mismatch ?? unfit(facts, manifest, labels?.length ?? null));
+  throw new TrtdError("MODEL_NOT_A_DETECTOR", mismatch ?? unfit(facts, manifest, labelCount));
 }
 
 function unfit(facts: HeadFacts, manifest: Manifest, labelCount: number | null): string {
   const what = manifest.head === undefined ? "no known head" : `not the head "${manifest.head}"`;
-  const known = labelCount === null ? "no labels" : `${labelCount} labels`;
-  return `The outputs ${described(facts.outputs)} with ${known} fit ${what}`;
+  const labels = labelCount === null ? "no labels" : `${labelCount} labels`;
+  return `The outputs ${described(facts.outputs)} with ${labels} fit ${what}`;
 }
 
 const described = (specs: readonly Spec[]): string =>
   specs.map((spec) => `"${spec.name}" ${spec.type} [${spec.dims.join(", ")}]`).join(", ") || "(none)";
-
-const known = (dim: number | string | undefined): number | null => typeof dim === "number" && dim > 0 ? dim : null;
 
 function imageInput(facts: HeadFacts): Pick<Head, "input" | "sizeInput"> {
   const refuse = (): never => {
@@ -331,65 +311,6 @@ function imageInput(facts: HeadFacts): Pick<Head, "input" | "sizeInput"> {
   };
   for (const side of [input.height, input.width]) if (side < INPUT_SIDE_MIN || side > INPUT_SIDE_MAX) return refuse();
   return { input, sizeInput: size?.name ?? null };
-}
-
-interface Match {
-  readonly names: readonly string[];
-  readonly shape: Shape;
-}
-
-function match(
-  row: HeadRow,
-  facts: HeadFacts,
-  labels: readonly string[] | null | undefined,
-  input: Head["input"],
-): Match | null {
-  // YOLOv5 exports its three feature maps (rank 5) beside the output that matters.
-  const outputs = facts.outputs.filter((spec) => spec.dims.length < 5);
-  if (outputs.length !== row.outputs.length) return null;
-  const names: string[] = [];
-  let classes: number | null = null, anchors: number | null = null;
-  for (const pattern of row.outputs) {
-    const spec = outputs.find((spec) => !names.includes(spec.name) && fits(spec, pattern));
-    if (spec === undefined) return null;
-    names.push(spec.name);
-    for (const [axis, dim] of pattern.dims.entries()) {
-      const size = known(spec.dims[axis]);
-      if (dim === "A" || dim === "K") anchors ??= size;
-      if (dim === "C" || dim === "4+C" || dim === "5+C") {
-        if (size === null) continue;
-        classes = size - (dim === "C" ? 0 : Number(dim[0]));
-        if (classes < 1) return null;
-      }
-    }
-  }
-  const anchorsPerCell = stridesOf(anchors, input.height, input.width)?.perCell ?? null;
-  return { names, shape: { facts, labelCount: labels?.length ?? null, anchors, classes, anchorsPerCell } };
-}
-
-function fits(spec: Spec, pattern: OutputPattern): boolean {
-  if (spec.dims.length !== pattern.dims.length || !pattern.types.some((type) => type === spec.type)) return false;
-  if (pattern.name !== undefined && !pattern.name.test(spec.name)) return false;
-  // Exporters leave even fixed axes symbolic behind Gather and TopK; there the name is evidence enough.
-  return pattern.dims.every((dim, axis) => {
-    const size = known(spec.dims[axis]);
-    return typeof dim !== "number" || size === dim || (size === null && pattern.name !== undefined);
-  });
-}
-
-/** The strides whose cells number `anchors`, with one or three anchors a cell; null when none do. */
-function stridesOf(
-  anchors: number | null,
-  height: number,
-  width: number,
-): { strides: readonly number[]; perCell: 1 | 3 } | null {
-  for (const perCell of [1, 3] as const) {
-    for (const strides of STRIDES) {
-      const cells = strides.reduce((sum, s) => sum + Math.ceil(height / s) * Math.ceil(width / s), 0);
-      if (anchors === perCell * cells) return { strides, perCell };
-    }
-  }
-  return null;
 }
 
 /**

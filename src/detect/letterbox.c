@@ -28,10 +28,14 @@ EXPORT(stretch)(const uint8_t *source, const int32_t *offsets, const int32_t *we
   }
 }
 
-/* Upper halves of the eight 32-bit products. */
+/*
+ * values * weight >> 16, for values up to 32767 and weights up to 2048. WebAssembly has no upper half of a product; the
+ * rounding one of `values * 4 weight / 2^15` is corrected by the bit below it and then cut.
+ */
 static inline v128_t high_product(v128_t values, v128_t weight) {
-  const v128_t low = wasm_i32x4_extmul_low_i16x8(values, weight), high = wasm_i32x4_extmul_high_i16x8(values, weight);
-  return wasm_i16x8_shuffle(low, high, 1, 3, 5, 7, 9, 11, 13, 15);
+  const v128_t rounded = wasm_i16x8_relaxed_q15mulr(values, wasm_i16x8_shl(weight, 2));
+  const v128_t too_much = wasm_i16x8_shr(wasm_i16x8_shl(wasm_i16x8_mul(values, weight), 3), 15);
+  return wasm_u16x8_shr(wasm_i16x8_add(rounded, too_much), 3);
 }
 
 static inline v128_t mixed(const int16_t *upper, const int16_t *lower, v128_t wu, v128_t wl) {
@@ -39,25 +43,62 @@ static inline v128_t mixed(const int16_t *upper, const int16_t *lower, v128_t wu
   return wasm_u16x8_shr(wasm_i16x8_add(sum, wasm_i16x8_splat(2)), 2);
 }
 
+/* The product with `high` is exact, so the sum is rounded once. */
+static inline v128_t scaled(v128_t integers, v128_t high, v128_t low) {
+  const v128_t value = wasm_f32x4_convert_i32x4(integers);
+  return wasm_f32x4_add(wasm_f32x4_mul(value, high), wasm_f32x4_mul(value, low));
+}
+
+/* Four pixels as bytes red, green, blue, 0 to the three planes. */
+static inline void put(v128_t pixels, float *red, float *green, float *blue, v128_t high, v128_t low) {
+  const v128_t byte = wasm_i32x4_splat(255);
+  wasm_v128_store(red, scaled(wasm_v128_and(pixels, byte), high, low));
+  wasm_v128_store(green, scaled(wasm_v128_and(wasm_u32x4_shr(pixels, 8), byte), high, low));
+  wasm_v128_store(blue, scaled(wasm_u32x4_shr(pixels, 16), high, low));
+}
+
 /*
- * upper, lower              stretched rows of n pixels, n at least 4
+ * upper, lower                stretched rows of n pixels, n at least 4
  * weight_upper, weight_lower  0..2048
- * red, green, blue          f32 rows of n pixels
- * divisor                   of every byte; 255 for values in 0..1
+ * red, green, blue            f32 rows of n pixels
+ * high, low                   their sum is what a byte is multiplied with; `high` has at most 16 bits
  */
 EXPORT(blend)(const int16_t *upper, const int16_t *lower, int32_t n, int32_t weight_upper, int32_t weight_lower,
-              float *red, float *green, float *blue, float divisor) {
+              float *red, float *green, float *blue, float high, float low) {
   const v128_t wu = wasm_i16x8_splat(weight_upper), wl = wasm_i16x8_splat(weight_lower);
-  const v128_t divisors = wasm_f32x4_splat(divisor), zero = wasm_i32x4_splat(0);
+  const v128_t vhigh = wasm_f32x4_splat(high), vlow = wasm_f32x4_splat(low);
   for (int32_t step = 0; step < n; step += 4) {
     const int32_t i = step + 4 <= n ? step : n - 4;
     const v128_t pixels = wasm_u8x16_narrow_i16x8(mixed(upper + 4 * i, lower + 4 * i, wu, wl),
                                                   mixed(upper + 4 * i + 8, lower + 4 * i + 8, wu, wl));
-    const v128_t r = wasm_i8x16_shuffle(pixels, zero, 0, 16, 16, 16, 4, 16, 16, 16, 8, 16, 16, 16, 12, 16, 16, 16);
-    const v128_t g = wasm_i8x16_shuffle(pixels, zero, 1, 16, 16, 16, 5, 16, 16, 16, 9, 16, 16, 16, 13, 16, 16, 16);
-    const v128_t b = wasm_i8x16_shuffle(pixels, zero, 2, 16, 16, 16, 6, 16, 16, 16, 10, 16, 16, 16, 14, 16, 16, 16);
-    wasm_v128_store(red + i, wasm_f32x4_div(wasm_f32x4_convert_i32x4(r), divisors));
-    wasm_v128_store(green + i, wasm_f32x4_div(wasm_f32x4_convert_i32x4(g), divisors));
-    wasm_v128_store(blue + i, wasm_f32x4_div(wasm_f32x4_convert_i32x4(b), divisors));
+    put(pixels, red + i, green + i, blue + i, vhigh, vlow);
+  }
+}
+
+/* Sums of two neighbours, for two pairs of pixels of a row: red, green, blue, 0 as int16. */
+static inline v128_t pairs(const uint8_t *row) {
+  const v128_t bytes = wasm_v128_load(row);
+  const v128_t even = wasm_i8x16_make(0, -1, 1, -1, 2, -1, -1, -1, 6, -1, 7, -1, 8, -1, -1, -1);
+  const v128_t odd = wasm_i8x16_make(3, -1, 4, -1, 5, -1, -1, -1, 9, -1, 10, -1, 11, -1, -1, -1);
+  return wasm_i16x8_add(wasm_i8x16_swizzle(bytes, even), wasm_i8x16_swizzle(bytes, odd));
+}
+
+static inline v128_t mean(const uint8_t *upper, const uint8_t *lower) {
+  const v128_t sum = wasm_i16x8_add(pairs(upper), pairs(lower));
+  return wasm_u16x8_shr(wasm_i16x8_add(sum, wasm_i16x8_splat(2)), 2);
+}
+
+/*
+ * upper, lower      RGB u8 rows of 2 n pixels, with 4 readable bytes behind; n at least 4
+ * red, green, blue  f32 rows of n pixels; high, low as for blend
+ */
+EXPORT(halve)(const uint8_t *upper, const uint8_t *lower, int32_t n, float *red, float *green, float *blue, float high,
+              float low) {
+  const v128_t vhigh = wasm_f32x4_splat(high), vlow = wasm_f32x4_splat(low);
+  for (int32_t step = 0; step < n; step += 4) {
+    const int32_t i = step + 4 <= n ? step : n - 4;
+    const v128_t pixels = wasm_u8x16_narrow_i16x8(mean(upper + 6 * i, lower + 6 * i),
+                                                  mean(upper + 6 * i + 12, lower + 6 * i + 12));
+    put(pixels, red + i, green + i, blue + i, vhigh, vlow);
   }
 }

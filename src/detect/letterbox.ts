@@ -5,7 +5,8 @@
 import type { Preprocess } from "./heads.ts";
 import type { Box } from "./detection.ts";
 import { f16BitsFromUnsigned } from "./half.ts";
-import { LinearResize, roundHalfEven } from "./linear_resize.ts";
+import { LinearResize } from "./linear_resize.ts";
+import { roundHalfEven } from "./rounding.ts";
 
 /** Upright picture, `[height, width, 3]` RGB u8. */
 export interface Picture {
@@ -92,11 +93,7 @@ export class Letterbox {
   fill(picture: Picture, out: Values, offset = 0): Placement {
     const placement = this.#place(picture);
     const values = out instanceof Float32Array ? this.#valuesF32 : this.#halfValues();
-    const { source, width, height } = placement;
-    if (width === source.width && height === source.height) this.#copy(picture, placement, out, offset, values);
-    else if (source.width === 2 * width && source.height === 2 * height) {
-      this.#halve(picture, placement, out, offset, values);
-    } else this.#scale(picture, placement, out, offset, values);
+    this.#scale(picture, placement, out, offset, values);
     this.#pad(placement, out, offset, values[PADDING]!);
     return placement;
   }
@@ -135,36 +132,6 @@ export class Letterbox {
     }
   }
 
-  #copy(picture: Picture, placement: Placement, out: Values, offset: number, values: Values): void {
-    const { data } = picture;
-    const [r, g, b] = this.#planes(offset);
-    for (let y = 0, s = 0; y < placement.height; y++) {
-      const at = (placement.top + y) * this.target.width + placement.left;
-      for (let x = at; x < at + placement.width; x++, s += 3) {
-        out[r + x] = values[data[s]!]!;
-        out[g + x] = values[data[s + 1]!]!;
-        out[b + x] = values[data[s + 2]!]!;
-      }
-    }
-  }
-
-  /** `cv::resize` takes the mean of 2x2 pixels when both sides are exactly halved. */
-  #halve(picture: Picture, placement: Placement, out: Values, offset: number, values: Values): void {
-    const { data } = picture;
-    const planes = this.#planes(offset);
-    const stride = 3 * picture.width;
-    for (let y = 0; y < placement.height; y++) {
-      const at = (placement.top + y) * this.target.width + placement.left;
-      for (let x = 0, s = 2 * y * stride; x < placement.width; x++, s += 6) {
-        for (let c = 0; c < 3; c++) {
-          const i = s + c;
-          const sum = data[i]! + data[i + 3]! + data[i + stride]! + data[i + stride + 3]!;
-          out[planes[c]! + at + x] = values[(sum + 2) >> 2]!;
-        }
-      }
-    }
-  }
-
   #scale(picture: Picture, placement: Placement, out: Values, offset: number, values: Values): void {
     const resize = this.#resize ??= new LinearResize();
     const stride = this.target.width;
@@ -177,7 +144,7 @@ export class Letterbox {
       height: placement.height,
       stride,
       left: placement.left,
-      divisor: half || this.#preprocess.range === 255 ? 1 : 255,
+      range: half ? 255 : this.#preprocess.range,
     });
     for (const { from, colors } of bands) {
       const at = (placement.top + from) * stride;

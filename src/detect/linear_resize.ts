@@ -3,11 +3,16 @@
  * bits, vertical pass with OpenCV's two shifts. The passes run in WebAssembly (letterbox.c); tables are made here.
  */
 import { LETTERBOX_WASM } from "./letterbox_wasm.ts";
+import { roundHalfEven } from "./rounding.ts";
 
 /** Rows that are made at once: small enough for the second-level cache. */
 const BAND_ROWS = 16;
 const WEIGHT_ONE = 2048;
 const PAGE_BYTES = 65536;
+
+/** 1/255 in two parts: the first has 16 bits, so that its product with a byte is exact in f32. */
+const UNIT_HIGH = Math.floor(2 ** 23 / 255) / 2 ** 23;
+const UNIT_LOW = 1 / 255 - UNIT_HIGH;
 
 interface Passes {
   stretch(source: number, offsets: number, weights: number, into: number, n: number): void;
@@ -20,17 +25,22 @@ interface Passes {
     red: number,
     green: number,
     blue: number,
-    divisor: number,
+    high: number,
+    low: number,
+  ): void;
+  halve(
+    upper: number,
+    lower: number,
+    n: number,
+    red: number,
+    green: number,
+    blue: number,
+    high: number,
+    low: number,
   ): void;
 }
 
 let compiled: WebAssembly.Module | undefined;
-
-/** Rounds as Python's `round` and OpenCV's `cvRound`: ties to even. */
-export function roundHalfEven(value: number): number {
-  const floor = Math.floor(value), rest = value - floor;
-  return rest > 0.5 || (rest === 0.5 && floor % 2 !== 0) ? floor + 1 : floor;
-}
 
 /** Source indices and weights (0..2048) of each target index of one axis. */
 interface Axis {
@@ -67,8 +77,8 @@ export interface ResizeShape {
   readonly stride: number;
   /** Columns before the picture; they and those after it hold anything. */
   readonly left: number;
-  /** What bytes are divided by: 255 for 0..1, 1 for 0..255. */
-  readonly divisor: number;
+  /** What becomes of a byte: divided by 255, correctly rounded to f32, or itself. */
+  readonly range: 1 | 255;
 }
 
 /** Rows of a scaled picture, `stride` floats each: red, green and blue. Valid until the next band. */
@@ -83,7 +93,7 @@ export class LinearResize {
   #passes: Passes;
   #shape: ResizeShape | undefined;
   #vertical: Axis = axisOf(1, 1, false);
-  /** Buffers in the memory; the passes read whole vectors, so each has some room behind it. */
+  /** Buffers in the memory, `source` for two rows; the passes read whole vectors, so each has room behind it. */
   #buffers = { source: 0, offsets: 0, weights: 0, rows: [0, 0], planes: [0, 0, 0] };
   /** Pixels of a row that the passes make: they need four. */
   #columns = 0;
@@ -100,34 +110,53 @@ export class LinearResize {
    */
   *bands(data: Uint8Array, shape: ResizeShape): Generator<Band> {
     this.#prepare(shape);
+    const { stride, height } = shape;
+    // OpenCV takes the mean of 2x2 pixels where both sides are exactly halved.
+    const halves = shape.sourceWidth === 2 * shape.width && shape.sourceHeight === 2 * height;
+    const row = halves ? this.#halvedRows(data, shape) : this.#blendedRows(data, shape);
+    for (let from = 0; from < height; from += BAND_ROWS) {
+      const to = Math.min(from + BAND_ROWS, height);
+      for (let i = from; i < to; i++) row(i, 4 * ((i - from) * stride + shape.left));
+      const color = (plane: number) =>
+        new Float32Array(this.#memory.buffer, this.#buffers.planes[plane], (to - from) * stride);
+      yield { from, colors: [color(0), color(1), color(2)] };
+    }
+  }
+
+  /** A function that makes row `i` at byte `at` of the planes. */
+  #blendedRows(data: Uint8Array, shape: ResizeShape): (i: number, at: number) => void {
     const { source, offsets, weights, rows, planes } = this.#buffers;
     const { lower, upper, weightLower, weightUpper } = this.#vertical;
-    const { stride, height } = shape;
-    const { buffer } = this.#memory;
-    const rowBytes = 3 * shape.sourceWidth;
-    const sourceRow = new Uint8Array(buffer, source, rowBytes);
+    const [high, low] = shape.range === 1 ? [UNIT_HIGH, UNIT_LOW] : [1, 0];
+    const columns = this.#columns, passes = this.#passes, rowBytes = 3 * shape.sourceWidth;
+    const sourceRow = new Uint8Array(this.#memory.buffer, source, rowBytes);
     const held = [-1, -1];
     /** Address of a stretched row; `other` must stay. */
     const stretched = (row: number, other: number): number => {
       for (let slot = 0; slot < 2; slot++) if (held[slot] === row) return rows[slot]!;
       const slot = held[0] === other ? 1 : 0;
       sourceRow.set(data.subarray(row * rowBytes, (row + 1) * rowBytes));
-      this.#passes.stretch(source, offsets, weights, rows[slot]!, this.#columns);
+      passes.stretch(source, offsets, weights, rows[slot]!, columns);
       held[slot] = row;
       return rows[slot]!;
     };
-    for (let from = 0; from < height; from += BAND_ROWS) {
-      const to = Math.min(from + BAND_ROWS, height);
-      for (let i = from; i < to; i++) {
-        const low = stretched(lower[i]!, upper[i]!), high = stretched(upper[i]!, lower[i]!);
-        const at = 4 * ((i - from) * stride + shape.left);
-        const [red, green, blue] = [planes[0]! + at, planes[1]! + at, planes[2]! + at];
-        const columns = this.#columns;
-        this.#passes.blend(low, high, columns, weightLower[i]!, weightUpper[i]!, red, green, blue, shape.divisor);
-      }
-      const color = (plane: number) => new Float32Array(buffer, planes[plane], (to - from) * stride);
-      yield { from, colors: [color(0), color(1), color(2)] };
-    }
+    return (i, at) => {
+      const first = stretched(lower[i]!, upper[i]!), second = stretched(upper[i]!, lower[i]!);
+      const [red, green, blue] = [planes[0]! + at, planes[1]! + at, planes[2]! + at];
+      passes.blend(first, second, columns, weightLower[i]!, weightUpper[i]!, red, green, blue, high, low);
+    };
+  }
+
+  #halvedRows(data: Uint8Array, shape: ResizeShape): (i: number, at: number) => void {
+    const { source, planes } = this.#buffers;
+    const [high, low] = shape.range === 1 ? [UNIT_HIGH, UNIT_LOW] : [1, 0];
+    const columns = this.#columns, passes = this.#passes, rowBytes = 3 * shape.sourceWidth;
+    const sourceRows = new Uint8Array(this.#memory.buffer, source, 2 * rowBytes);
+    return (i, at) => {
+      sourceRows.set(data.subarray(2 * i * rowBytes, 2 * (i + 1) * rowBytes));
+      const [red, green, blue] = [planes[0]! + at, planes[1]! + at, planes[2]! + at];
+      passes.halve(source, source + rowBytes, columns, red, green, blue, high, low);
+    };
   }
 
   #prepare(shape: ResizeShape): void {
@@ -145,7 +174,7 @@ export class LinearResize {
     const table = () => take(4 * this.#columns);
     const plane = () => take(4 * BAND_ROWS * shape.stride);
     this.#buffers = {
-      source: take(3 * shape.sourceWidth),
+      source: take(6 * Math.max(4, shape.sourceWidth)),
       offsets: table(),
       weights: table(),
       rows: [take(8 * this.#columns), take(8 * this.#columns)],

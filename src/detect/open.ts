@@ -3,6 +3,7 @@ import type { Backend } from "../backends/backend.ts";
 import { loadOnnxRuntime } from "../backends/onnxruntime.ts";
 import { TrtdError } from "../errors.ts";
 import type { Model } from "../models/model.ts";
+import { readModelFile } from "../models/model_file.ts";
 import { modelFacts } from "../onnx/facts.ts";
 import type { ModelFacts } from "../onnx/model_facts.ts";
 import { readModel } from "../onnx/read.ts";
@@ -21,7 +22,7 @@ export interface OpenSettings extends DetectorSettings {
  * @throws {TrtdError} `FILE_NOT_FOUND`, `FILE_UNREADABLE`; the codes of `readModel`, `detectHead`, `loadOnnxRuntime`; `BACKEND_UNAVAILABLE`; `INFERENCE_FAILED`
  */
 export async function openDetector(model: Model, settings: OpenSettings = {}): Promise<Detector> {
-  const bytes = await readFile(model.path);
+  const bytes = await readModelFile(model.path);
   const facts = modelFacts(readModel(bytes));
   detectHead(facts, model.manifest);
   const backend = await openBackend(bytes, facts, settings);
@@ -34,14 +35,4 @@ async function openBackend(bytes: Uint8Array, facts: ModelFacts, settings: OpenS
   }
   const { threads } = settings;
   return await loadOnnxRuntime(bytes, { facts, ...(threads === undefined ? {} : { threads }) });
-}
-
-async function readFile(path: string): Promise<Uint8Array> {
-  try {
-    return await Deno.readFile(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) throw new TrtdError("FILE_NOT_FOUND", `There is no file "${path}"`);
-    const message = error instanceof Error ? error.message : String(error);
-    throw new TrtdError("FILE_UNREADABLE", `Cannot read "${path}": ${message}`, { cause: error });
-  }
 }

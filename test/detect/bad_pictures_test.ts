@@ -287,6 +287,25 @@ for (const [what, bytes, ...right] of CASES) {
   });
 }
 
+Deno.test("bad pictures: 400 files with random bytes changed give a picture or an error with a code", async () => {
+  let state = 3;
+  const random = (below: number) => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) % below;
+  const outcomes = new Set<string>();
+  for (let round = 0; round < 400; round++) {
+    const bytes = [jpeg, progressive, goodPng, webp, lossless][round % 5]!.slice();
+    for (let edits = 1 + random(8); edits > 0; edits--) bytes[random(bytes.length)] = random(256);
+    const started = performance.now();
+    outcomes.add(
+      await decodePicture(bytes).then(() => "ok", (error) => {
+        assert.ok(error instanceof TrtdError && error.code.startsWith("IMAGE_"), String(error));
+        return error.code;
+      }),
+    );
+    assert.ok(performance.now() - started < TIME_MAX_MS);
+  }
+  assert.ok(outcomes.has("IMAGE_CORRUPT"));
+});
+
 Deno.test({
   name: "bad pictures: all together raise the peak of memory by at most 256 MB",
   ignore: Deno.build.os !== "linux",
