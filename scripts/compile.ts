@@ -76,7 +76,9 @@ function existsInStage(name: string): boolean {
 async function check(file: string): Promise<void> {
   const { success, stdout, stderr } = await new Deno.Command(file, { args: ["--version"] }).output();
   const decoder = new TextDecoder();
-  if (!success) throw new Error(`The compiled file does not start: ${decoder.decode(stderr)}`);
+  if (!success) {
+    throw new Error(`The compiled file does not start; are Deno and denort of one version? ${decoder.decode(stderr)}`);
+  }
   console.log(`compile: --version says ${decoder.decode(stdout).trim()}`);
 }
 

@@ -44,9 +44,10 @@ export async function runCli(
   }
 }
 
-/** Only the called command is imported; help and mistakes need all of them. */
+/** Only the called command is imported; help and mistakes need all of them, the version none. */
 function loadersFor(argv: readonly string[], table: CommandTable): Promise<(() => Promise<CliCommand>)[]> {
   const called = argv[0];
+  if (called === "--version") return Promise.resolve([]);
   const load = called !== undefined && Object.hasOwn(table, called) ? table[called] : undefined;
   return Promise.resolve(load === undefined ? Object.values(table) : [load]);
 }
@@ -70,6 +71,8 @@ function commanderFrom(cli: CliCommand, terminal: Terminal, setStatus: (status: 
       cwd: terminal.cwd,
       ...(typeof given["config"] === "string" ? { configPath: given["config"] } : {}),
     });
+    // Native libraries are unpacked there, by child processes too, before any of them could read a setting.
+    if (config.cache_dir !== undefined) Deno.env.set("TRTD_CACHE_DIR", terminal.resolve(config.cache_dir));
     await configureLog(config);
     setStatus(await cli.run({ args: command.args, flags: given, config, terminal }));
   });

@@ -104,8 +104,8 @@ function warn(server: HttpServer, terminal: Terminal): void {
   }
   if (!server.enforcesTimeouts) {
     terminal.note(
-      `trtd: on Deno ${Deno.version.deno} slow headers and idle connections are not timed out; ` +
-        "the body's deadline and the cap on requests under way hold. Put a reverse proxy before a public address",
+      `trtd: on Deno ${Deno.version.deno} HTTP is parsed leniently and slow headers are timed out on a connection's first ` +
+        "request alone; the body's deadline, idle timeouts and the cap on connections hold",
     );
   }
 }

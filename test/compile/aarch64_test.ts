@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { Box, type BoxOptions, CANNOT_MOUNT } from "./box.ts";
+import { Box, type BoxOptions, boxTest, CANNOT_MOUNT } from "./box.ts";
 import { compiledFile, ROOT } from "./compiled_file.ts";
 
 /** ELF's e_machine of AArch64 (elf.h, EM_AARCH64). */
@@ -9,9 +9,10 @@ const EM_AARCH64 = 183;
 const EMULATOR = ["/usr/bin/qemu-aarch64-static", "/usr/bin/qemu-aarch64"].find(isFile);
 /** Where Debian's cross packages put the C and C++ libraries. */
 const LIBRARIES = "/usr/aarch64-linux-gnu";
-const CANNOT_EMULATE = EMULATOR !== undefined && isFile(`${LIBRARIES}/lib/libstdc++.so.6`)
-  ? ""
-  : " (skipped: needs the Debian packages qemu-user-static and libstdc++6-arm64-cross)";
+const CANNOT_EMULATE =
+  Deno.build.arch === "x86_64" && EMULATOR !== undefined && isFile(`${LIBRARIES}/lib/libstdc++.so.6`)
+    ? ""
+    : " (skipped: needs the Debian packages qemu-user-static and libstdc++6-arm64-cross)";
 
 /** A CPU without the extensions that are slow to emulate. */
 const LAUNCHER = [EMULATOR ?? "", "-cpu", "neoverse-n1", "-L", LIBRARIES];
@@ -34,54 +35,42 @@ const CPUINFO = Array.from({ length: navigator.hardwareConcurrency }, (_, i) =>
     "",
   ].join("\n")).join("");
 
-const compiled = await compiledFile("aarch64");
-
 function emulated(options: BoxOptions = {}): BoxOptions {
   return { launcher: LAUNCHER, timeoutMs: 180_000, ...options };
 }
 
-Deno.test("compiled for aarch64: the file is a 64-bit ARM program of at most 160 MB", async () => {
-  using file = await Deno.open(compiled);
+boxTest("the file is a 64-bit ARM program of at most 160 MB", async (box) => {
+  using file = await Deno.open(box.file);
   const head = new Uint8Array(20);
   await file.read(head);
   assert.deepEqual([...head.subarray(0, 6)], [0x7f, 0x45, 0x4c, 0x46, 2, 1]);
   assert.equal(head[18]! | head[19]! << 8, EM_AARCH64);
   assert.ok((await file.stat()).size <= 160e6);
-});
+}, { arch: "aarch64" });
 
-Deno.test({
-  name: `compiled for aarch64: --version and inspect answer under emulation${CANNOT_EMULATE}`,
-  ignore: CANNOT_EMULATE !== "",
-  fn: async () => {
-    using box = new Box(compiled);
-    const version = await box.run(["--version"], emulated());
-    assert.equal(version.code, 0, version.stderr);
-    assert.equal(version.stdout.trim(), JSON.parse(Deno.readTextFileSync(join(ROOT, "deno.json"))).version);
-    const folder = join(ROOT, "models", "codes");
-    const { file } = JSON.parse(Deno.readTextFileSync(join(folder, "manifest.json")));
-    Deno.copyFileSync(join(folder, file), join(box.folder, "model.onnx"));
-    const inspected = await box.run(["inspect", "model.onnx", "--json"], emulated());
-    assert.equal(inspected.code, 0, inspected.stderr);
-    assert.ok(JSON.parse(inspected.stdout));
-  },
-});
+boxTest("--version and inspect answer under emulation", async (box) => {
+  const version = await box.run(["--version"], emulated());
+  assert.equal(version.code, 0, version.stderr);
+  assert.equal(version.stdout.trim(), JSON.parse(Deno.readTextFileSync(join(ROOT, "deno.json"))).version);
+  const folder = join(ROOT, "models", "codes");
+  const { file } = JSON.parse(Deno.readTextFileSync(join(folder, "manifest.json")));
+  Deno.copyFileSync(join(folder, file), join(box.folder, "model.onnx"));
+  const inspected = await box.run(["inspect", "model.onnx", "--json"], emulated());
+  assert.equal(inspected.code, 0, inspected.stderr);
+  assert.ok(JSON.parse(inspected.stdout));
+}, { arch: "aarch64", skipped: CANNOT_EMULATE });
 
-Deno.test({
-  name: `compiled for aarch64: detect finds under emulation what the x86_64 file finds${CANNOT_EMULATE}${CANNOT_MOUNT}`,
-  ignore: CANNOT_EMULATE !== "" || CANNOT_MOUNT !== "" || Deno.build.arch !== "x86_64",
-  fn: async () => {
-    using box = new Box(compiled);
-    const cpuinfo = join(box.folder, "cpuinfo");
-    Deno.writeTextFileSync(cpuinfo, CPUINFO);
-    const before = `mount --bind '${cpuinfo}' /proc/cpuinfo`;
-    const arm = await box.run(["detect", "--json"], emulated({ before }));
-    assert.equal(arm.code, 0, arm.stderr);
-    using hostBox = new Box(await compiledFile("x86_64"));
-    const host = await hostBox.run(["detect", "--json"]);
-    assert.equal(host.code, 0, host.stderr);
-    assertSameBoxes(JSON.parse(arm.stdout)[0].detections, JSON.parse(host.stdout)[0].detections);
-  },
-});
+boxTest("detect finds under emulation what this machine's file finds", async (box) => {
+  const cpuinfo = join(box.folder, "cpuinfo");
+  Deno.writeTextFileSync(cpuinfo, CPUINFO);
+  const before = `mount --bind '${cpuinfo}' /proc/cpuinfo`;
+  const arm = await box.run(["detect", "--json"], emulated({ before }));
+  assert.equal(arm.code, 0, arm.stderr);
+  using hostBox = new Box(await compiledFile(Deno.build.arch));
+  const host = await hostBox.run(["detect", "--json"]);
+  assert.equal(host.code, 0, host.stderr);
+  assertSameBoxes(JSON.parse(arm.stdout)[0].detections, JSON.parse(host.stdout)[0].detections);
+}, { arch: "aarch64", skipped: CANNOT_EMULATE || CANNOT_MOUNT });
 
 interface Detection {
   readonly label: string;

@@ -3,7 +3,8 @@
  * environment variables, and, where this user may mount, no repository and no package cache either.
  */
 import { join } from "node:path";
-import { ROOT } from "./compiled_file.ts";
+import type { Arch } from "../../scripts/compile_toolchain.ts";
+import { CANNOT_COMPILE, compiledFile, ROOT } from "./compiled_file.ts";
 
 export interface Mount {
   readonly path: string;
@@ -33,16 +34,37 @@ export interface Outcome {
 /** The user "nobody" of Debian and most others. */
 const NOBODY = 65534;
 
-/** How a private mount name space is made here; null when this user may not. */
-const UNSHARE = [["unshare", "--mount"], ["unshare", "--map-root-user", "--mount"]].find(works) ?? null;
+/** How a private mount name space is made here; null when this user may not make one and mount in it. */
+const UNSHARE = [["unshare", "--mount"], ["unshare", "--map-root-user", "--mount"]]
+  .find((unshare) => works([...unshare, "mount", "-t", "tmpfs", "tmpfs", ROOT])) ?? null;
 
 /** Why the tests that need a mount are skipped, empty when they are not. */
 export const CANNOT_MOUNT = UNSHARE === null ? " (skipped: this user may not make a mount name space)" : "";
 
 /** Why the tests that need a user other than root are skipped, empty when they are not. */
-export const CANNOT_BECOME_NOBODY = Deno.uid() !== 0 || works(["setpriv", ...asNobody()])
+export const CANNOT_BECOME_NOBODY = Deno.uid() !== 0 || works(["setpriv", ...asNobody(), "true"])
   ? ""
-  : " (skipped: root here, and setpriv is missing)";
+  : " (skipped: root here, and setpriv does not work)";
+
+/**
+ * A test of the compiled file, in a box of its own.
+ * @param skipped why it cannot run here, empty when it can
+ */
+export function boxTest(
+  name: string,
+  action: (box: Box, t: Deno.TestContext) => Promise<void>,
+  { skipped = "", arch = Deno.build.arch }: { skipped?: string; arch?: Arch } = {},
+): void {
+  const reason = CANNOT_COMPILE || skipped;
+  Deno.test({
+    name: `compiled for ${arch}: ${name}${reason}`,
+    ignore: reason !== "",
+    fn: async (t) => {
+      using box = new Box(await compiledFile(arch));
+      await action(box, t);
+    },
+  });
+}
 
 export class Box implements Disposable {
   readonly folder: string;
@@ -82,7 +104,9 @@ export class Box implements Disposable {
   #command(args: readonly string[], options: BoxOptions): Deno.Command {
     const user = options.unprivileged && Deno.uid() === 0 ? ["setpriv", ...asNobody()] : [];
     const program = [...user, ...(options.launcher ?? []), this.file, ...args];
-    const [path, ...rest] = UNSHARE === null ? program : [...UNSHARE, "sh", "-c", mounting(options), "sh", ...program];
+    // where a user who is not root makes a name space, that user is root within it
+    const inside = UNSHARE !== null && !(options.unprivileged && Deno.uid() !== 0);
+    const [path, ...rest] = inside ? [...UNSHARE, "sh", "-c", mounting(options), "sh", ...program] : program;
     return new Deno.Command(path!, {
       args: rest,
       cwd: this.folder,
@@ -133,7 +157,7 @@ function asNobody(): string[] {
 
 function works([path, ...args]: readonly string[]): boolean {
   try {
-    return new Deno.Command(path!, { args: [...args, "true"], stdout: "null", stderr: "null" }).outputSync().success;
+    return new Deno.Command(path!, { args, stdout: "null", stderr: "null" }).outputSync().success;
   } catch {
     return false;
   }

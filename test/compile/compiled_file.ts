@@ -2,15 +2,27 @@
 import { createHash } from "node:crypto";
 import { dirname, join, relative, resolve } from "node:path";
 import { filesBelow } from "../../scripts/compile_stage.ts";
-import type { Arch } from "../../scripts/compile_toolchain.ts";
+import { type Arch, findToolchain } from "../../scripts/compile_toolchain.ts";
 
 export const ROOT = resolve(import.meta.dirname!, "../..");
 
 /** What goes into the file, or decides how it is made. */
 const INPUTS = ["deno.json", "deno.lock", "LICENSE", "src", "ffi", "models/codes", "scripts"];
 
+/** Why nothing can be compiled here, empty when it can. */
+export const CANNOT_COMPILE = await findToolchain(Deno.build.arch, ROOT)
+  .then(() => "", (error: Error) => ` (skipped: ${error.message})`);
+
+const made = new Map<Arch, Promise<string>>();
+
 /** Path of the file for `arch`, compiled when no file of the same inputs is there. */
-export async function compiledFile(arch: Arch): Promise<string> {
+export function compiledFile(arch: Arch): Promise<string> {
+  const known = made.get(arch) ?? compile(arch);
+  made.set(arch, known);
+  return known;
+}
+
+async function compile(arch: Arch): Promise<string> {
   const folder = join(ROOT, "dist", "test", arch);
   const file = join(folder, await inputsDigest(), "trtd");
   if (await isFile(file)) return file;

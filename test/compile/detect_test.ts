@@ -1,29 +1,24 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
-import { Box, type Outcome } from "./box.ts";
-import { compiledFile } from "./compiled_file.ts";
-
-const compiled = await compiledFile(Deno.build.arch);
+import { boxTest, type Outcome } from "./box.ts";
 
 function fine(outcome: Outcome): Outcome {
   assert.equal(outcome.code, 0, outcome.stderr);
   return outcome;
 }
 
-Deno.test("compiled: the file is at most 160 MB", () => {
-  const { size } = Deno.statSync(compiled);
+boxTest("the file is at most 160 MB", async (box) => {
+  const { size } = await Deno.stat(box.file);
   assert.ok(size <= 160e6, `${size} bytes`);
 });
 
-Deno.test("compiled: --version and --help answer", async () => {
-  using box = new Box(compiled);
+boxTest("--version and --help answer", async (box) => {
   assert.match(fine(await box.run(["--version"])).stdout, /^\d+\.\d+\.\d+\n$/);
   const help = fine(await box.run(["--help"])).stdout;
   for (const command of ["detect", "serve", "inspect"]) assert.match(help, new RegExp(`^ +${command}\\b`, "m"));
 });
 
-Deno.test("compiled: detect finds the codes in the bundled photo and writes the annotated picture", async () => {
-  using box = new Box(compiled);
+boxTest("detect finds the codes in the bundled photo and writes the annotated picture", async (box) => {
   const table = fine(await box.run(["detect"])).stdout;
   assert.match(table, /bundled photo/);
   assert.match(table, /annotated: /);
@@ -32,8 +27,7 @@ Deno.test("compiled: detect finds the codes in the bundled photo and writes the 
   assert.deepEqual([...jpeg.subarray(0, 3), ...jpeg.subarray(-2)], [0xff, 0xd8, 0xff, 0xff, 0xd9]);
 });
 
-Deno.test("compiled: detect finds what the sources find", async () => {
-  using box = new Box(compiled);
+boxTest("detect finds what the sources find", async (box) => {
   const [entry] = JSON.parse(fine(await box.run(["detect", "--json"])).stdout);
   const main = new URL("../../src/main.ts", import.meta.url);
   const { stdout } = await new Deno.Command(Deno.execPath(), {
@@ -58,8 +52,7 @@ const PLANTED = [
   "package.json",
 ];
 
-Deno.test("compiled: what lies in the temporary folder is not taken for a part of the program", async () => {
-  using box = new Box(compiled);
+boxTest("what lies in the temporary folder is not taken for a part of the program", async (box) => {
   for (const name of PLANTED) {
     const path = join(box.temp, name);
     Deno.mkdirSync(dirname(path), { recursive: true });

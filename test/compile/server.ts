@@ -7,12 +7,20 @@ export interface CompiledServer {
   readonly host: string;
   readonly port: number;
   readonly pid: number;
+  /** Whether its runtime enforces header and idle timeouts. */
+  readonly enforcesTimeouts: boolean;
   /** Milliseconds from the start of the process to its first line. */
   readonly announcedMs: number;
   /** Wait until `/health/ready` answers 200. */
   ready(): Promise<void>;
   /** End it with SIGTERM. @returns its exit status */
   stop(): Promise<number>;
+}
+
+/** Ids of the child processes of `pid`. */
+export function childrenOf(pid: number): number[] {
+  const children = Deno.readTextFileSync(`/proc/${pid}/task/${pid}/children`);
+  return children.trim().split(" ").filter((text) => text !== "").map(Number);
 }
 
 const READY_MS = 30_000;
@@ -34,12 +42,13 @@ export async function startServer(
     text += value;
   }
   const announcedMs = performance.now() - started;
-  const { url, host, port } = JSON.parse(text);
+  const { url, host, port, enforces_timeouts: enforcesTimeouts } = JSON.parse(text);
   const server: CompiledServer = {
     url,
     host,
     port,
     pid: child.pid,
+    enforcesTimeouts,
     announcedMs,
     ready: () => untilReady(url, child),
     async stop() {

@@ -93,7 +93,7 @@ Deno.test("leftovers: links are not followed and not removed", async () => {
 });
 
 Deno.test({
-  name: "leftovers: a folder of another user is not touched",
+  name: `leftovers: a folder of another user is not touched${Deno.uid() === 0 ? "" : " (skipped: needs root)"}`,
   ignore: Deno.uid() !== 0,
   fn: () =>
     inNative((native) => {
