@@ -15,7 +15,9 @@ export class BodyBudget {
   /** @throws {TrtdError} `QUEUE_FULL` when too much is held already */
   take(bytes: number): void {
     if (this.#taken + bytes > this.#limit) {
-      throw new TrtdError("QUEUE_FULL", `The pictures of waiting requests fill ${this.#limit} bytes`, { retryAfterS: 1 });
+      throw new TrtdError("QUEUE_FULL", `The pictures of waiting requests fill ${this.#limit} bytes`, {
+        retryAfterS: 1,
+      });
     }
     this.#taken += bytes;
   }
@@ -35,8 +37,8 @@ export interface BodyLimits {
 }
 
 /**
- * The whole body. Its bytes are taken from the budget; the caller gives back as many as it has. Reading stops at the
- * first byte over the limit; the stream is left open, so that the answer still goes out.
+ * The whole body. Its bytes are taken from the budget; the caller gives back as many as it has. What comes
+ * after the first byte over the limit is forgotten; the stream is left open, so that the answer still goes out.
  * @throws {TrtdError} `BODY_TOO_LARGE`, `BODY_TIMEOUT`, `CLIENT_CLOSED`, `REQUEST_INVALID`, `QUEUE_FULL`
  */
 export function readBody(stream: Readable, limits: BodyLimits): Promise<Uint8Array<ArrayBuffer>> {
@@ -53,7 +55,7 @@ export function readBody(stream: Readable, limits: BodyLimits): Promise<Uint8Arr
   };
   const refuse = (error: TrtdError) => {
     stop();
-    stream.pause();
+    stream.resume();
     budget.give(count);
     reject(error);
   };

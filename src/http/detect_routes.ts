@@ -78,7 +78,9 @@ export function servedModel({ models }: Served, name: string | undefined): strin
   if (name === undefined) return models[0]!.name;
   const found = models.find((model) => model.name === name);
   if (found !== undefined) return found.name;
-  if (!MODEL_NAME.test(name)) throw new TrtdError("MODEL_NAME_INVALID", `The name "${name.slice(0, 80)}" is not allowed`);
+  if (!MODEL_NAME.test(name)) {
+    throw new TrtdError("MODEL_NAME_INVALID", `The name "${name.slice(0, 80)}" is not allowed`);
+  }
   throw new TrtdError("MODEL_NOT_FOUND", `The model "${name}" is not served here`);
 }
 
@@ -107,9 +109,13 @@ function namedClasses(served: Served, model: string, text: string): string[] {
   const classes = text.split(",").map((label) => label.trim());
   const unknown = labels && classes.find((label) => !labels.includes(label));
   if (unknown !== undefined) {
-    throw new TrtdError("PARAMETER_INVALID", `The parameter "classes" names "${unknown.slice(0, 80)}", which is not a label`, {
-      remedy: `GET /v1/models/${model} lists the labels`,
-    });
+    throw new TrtdError(
+      "PARAMETER_INVALID",
+      `The parameter "classes" names "${unknown.slice(0, 80)}", which is not a label`,
+      {
+        remedy: `GET /v1/models/${model} lists the labels`,
+      },
+    );
   }
   return classes;
 }

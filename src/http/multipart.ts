@@ -47,7 +47,9 @@ export function splitMultipart(body: Uint8Array<ArrayBuffer>, boundary: string):
   const delimiter = new TextEncoder().encode(`\r\n--${boundary}`);
   const search = horspool(delimiter);
   const parts: Part[] = [];
-  let at = startsWith(body, delimiter.subarray(2)) ? delimiter.length - 2 : afterNext(search, body, 0, delimiter.length);
+  let at = startsWith(body, delimiter.subarray(2))
+    ? delimiter.length - 2
+    : afterNext(search, body, 0, delimiter.length);
   if (at < 0) throw invalid("The body does not contain its boundary");
   while (!isClosing(body, at)) {
     at = lineEnd(body, at);
@@ -87,7 +89,7 @@ function partFrom(body: Uint8Array<ArrayBuffer>, start: number, end: number): Pa
   return {
     name,
     filename: parameters.get("filename") ?? null,
-    type: headers.get("content-type")?.split(";", 1)[0]!.trim().toLowerCase() ?? null,
+    type: headers.get("content-type")?.replace(/;.*/, "").trim().toLowerCase() ?? null,
     content: body.subarray(at + 2, end),
   };
 }

@@ -1,6 +1,6 @@
 /** The OpenAPI 3.1 document, from the schemas that validate. */
 import { z } from "zod";
-import { ERRORS, type ErrorCode } from "../errors.ts";
+import { type ErrorCode, ERRORS } from "../errors.ts";
 import { VERSION } from "../version.ts";
 import { PROBLEM_TYPE } from "./problem.ts";
 import { components, deepstackFieldsSchema, detectQuerySchema } from "./schemas.ts";

@@ -28,7 +28,10 @@ export function checkedParameters<S extends z.ZodObject>(
     throw new TrtdError("PARAMETER_INVALID", `There is no parameter "${clipped(issue.keys[0]!)}"`, { remedy: rule });
   }
   const name = String(issue.path[0]);
-  throw new TrtdError("PARAMETER_INVALID", `The parameter "${name}" is "${clipped(String(values[name]))}": ${issue.message}`);
+  throw new TrtdError(
+    "PARAMETER_INVALID",
+    `The parameter "${name}" is "${clipped(String(values[name]))}": ${issue.message}`,
+  );
 }
 
 function clipped(text: string): string {

@@ -88,7 +88,7 @@ function fieldsOf(parts: readonly Part[]): Map<string, string> {
 }
 
 function essenceOf(type: string | undefined): string | null {
-  const essence = type?.split(";", 1)[0]!.trim().toLowerCase();
+  const essence = type?.replace(/;.*/, "").trim().toLowerCase();
   return essence === undefined || essence === "" ? null : essence;
 }
 

@@ -5,7 +5,9 @@ import type { Duplex } from "node:stream";
 import { getRequestListener } from "@hono/node-server";
 import { getLogger } from "@logtape/logtape";
 import { TrtdError } from "../errors.ts";
-import { errorHeaders, PROBLEM_TYPE, problemFrom } from "./problem.ts";
+import { ConnectionGate } from "./connection_gate.ts";
+import { problemFrom } from "./problem.ts";
+import { discardRest, endSocket, LINGER_MS, plainHeaders, rawAnswer, refuse } from "./refusal.ts";
 import { requestIdFrom } from "./request_id.ts";
 import { brokenRule, MAX_HEADER_BYTES } from "./request_rules.ts";
 import type { AppEnv } from "./service.ts";
@@ -14,14 +16,15 @@ const log = getLogger(["trtd", "http"]);
 
 /** How long requests are still taken after the call to stop, so that those on their way are served. */
 const GRACE_MS = 100;
-/** How long a refused client may go on sending before the connection is cut. */
-const LINGER_MS = 500;
+/** Longer than any answer takes, so that only what is stuck is ended. */
+const ANSWER_MARGIN_MS = 2000;
 
 export interface ServerSettings {
   readonly host: string;
   /** 0 takes a free port. */
   readonly port: number;
   readonly max_connections: number;
+  readonly request_timeout_ms: number;
   readonly header_timeout_ms: number;
   readonly body_timeout_ms: number;
   readonly idle_timeout_ms: number;
@@ -34,13 +37,17 @@ export class HttpServer {
   readonly host: string;
   readonly port: number;
   /**
-   * Whether this runtime's `node:http` enforces header, request and idle timeouts and the cap on connections. Deno 2.9
-   * does; Deno 2.6 answers through another server, where the body deadline and a cap on requests under way hold.
+   * Whether this runtime's `node:http` enforces header, request and idle timeouts and the cap on connections, and
+   * parses strictly. Deno 2.9 does; in Deno 2.6 a {@link ConnectionGate} caps connections and times them out as far as
+   * that goes without reading HTTP: the first head, idle connections, and ones that get no answer.
    */
   readonly enforcesTimeouts: boolean;
   readonly #server: Server;
   readonly #settings: ServerSettings;
   readonly #open = new Set<ServerResponse>();
+  /** Connections that are closed after the answer they have; what else comes on them is no request. */
+  readonly #ending = new WeakSet<Duplex>();
+  #gate: ConnectionGate | undefined;
   #state: "serving" | "grace" | "refusing" = "serving";
   #whenIdle: (() => void) | undefined;
 
@@ -71,16 +78,40 @@ export class HttpServer {
     const listening = Promise.withResolvers<void>();
     server.once("error", listening.reject);
     try {
-      server.listen(settings.port, settings.host, () => listening.resolve());
+      const [host, port] = made.enforcesTimeouts ? [settings.host, settings.port] : ["127.0.0.1", 0];
+      server.listen(port, host, () => listening.resolve());
       await listening.promise;
+      (made as { port: number }).port = (server.address() as AddressInfo).port;
+      if (!made.enforcesTimeouts) made.#putGateBefore();
     } catch (error) {
+      server.close();
       throw new TrtdError("ADDRESS_UNAVAILABLE", `Cannot listen at ${urlOf(settings)}: ${messageOf(error)}`, {
         cause: error,
       });
     }
     server.on("error", (error) => log.error("The server failed: {error}", { error }));
-    (made as { port: number }).port = (server.address() as AddressInfo).port;
     return made;
+  }
+
+  #putGateBefore(): void {
+    const { host, port, max_connections, header_timeout_ms, idle_timeout_ms } = this.#settings;
+    this.#gate = new ConnectionGate({
+      host,
+      port,
+      behindPort: this.port,
+      maxConnections: max_connections,
+      headTimeoutMs: header_timeout_ms,
+      idleTimeoutMs: idle_timeout_ms,
+      answerTimeoutMs: this.#answerTimeoutMs,
+      lateHead: () => rawAnswer(new TrtdError("HEADER_TIMEOUT", "The request's head did not arrive in time")),
+    });
+    (this as { port: number }).port = this.#gate.port;
+  }
+
+  /** Longest time from a request's head to the end of its answer: clients that never read theirs are cut off. */
+  get #answerTimeoutMs(): number {
+    const { header_timeout_ms, body_timeout_ms, request_timeout_ms } = this.#settings;
+    return header_timeout_ms + body_timeout_ms + request_timeout_ms + ANSWER_MARGIN_MS;
   }
 
   get url(): string {
@@ -102,6 +133,7 @@ export class HttpServer {
     this.#state = "grace";
     await new Promise((resolve) => setTimeout(resolve, GRACE_MS));
     this.#state = "refusing";
+    this.#gate?.stopListening();
     if (this.enforcesTimeouts) this.#stopListening();
     if (this.#open.size > 0) {
       let timer: ReturnType<typeof setTimeout> | undefined;
@@ -112,12 +144,27 @@ export class HttpServer {
       clearTimeout(timer);
     }
     const cutOff = this.#open.size;
+    if (cutOff === 0) await this.#settle();
     this.close();
     return cutOff;
   }
 
+  /** Let the last answers reach their clients. */
+  async #settle(): Promise<void> {
+    if (this.#gate !== undefined) return await this.#gate.settle(LINGER_MS);
+    this.#server.closeIdleConnections();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    await new Promise<void>((resolve) => {
+      this.#server.once("close", resolve);
+      this.#server.getConnections((_error, count) => count === 0 && resolve());
+      timer = setTimeout(resolve, LINGER_MS);
+    });
+    clearTimeout(timer);
+  }
+
   /** Close everything at once. Calling it twice is harmless. */
   close(): void {
+    this.#gate?.close();
     this.#stopListening();
     this.#server.closeAllConnections();
   }
@@ -131,6 +178,8 @@ export class HttpServer {
   #listenTo(fetch: Fetch): void {
     const answer = getRequestListener(fetch as Parameters<typeof getRequestListener>[0], {
       overrideGlobalObjects: false,
+      autoCleanupIncoming: false,
+      hostname: "localhost",
       errorHandler: (thrown) => {
         const error = thrown instanceof Error && thrown.name === "RequestError"
           ? new TrtdError("REQUEST_INVALID", `The request's target or Host is wrong: ${thrown.message}`)
@@ -144,12 +193,15 @@ export class HttpServer {
       },
     });
     const take = (incoming: IncomingMessage, outgoing: ServerResponse) => {
-      this.#open.add(outgoing);
-      outgoing.once("close", () => this.#closed(outgoing));
+      this.#track(incoming, outgoing);
+      outgoing.once("finish", () => discardRest(incoming));
       if (this.#state !== "serving") outgoing.setHeader("Connection", "close");
       const refusal = this.#refusal(incoming);
       if (refusal === null) void answer(incoming, outgoing);
-      else refuse(incoming, outgoing, refusal);
+      else {
+        this.#ending.add(incoming.socket);
+        refuse(incoming, outgoing, refusal);
+      }
     };
     this.#server.on("request", take);
     this.#server.on("checkContinue", (incoming, outgoing) => {
@@ -161,23 +213,37 @@ export class HttpServer {
       endSocket(socket, new TrtdError("METHOD_NOT_ALLOWED", "This server is no proxy"));
     });
     this.#server.on("clientError", (error: Error & { code?: string }, socket: Duplex) => {
-      if (error.code === "ECONNRESET" || !socket.writable) socket.destroy();
+      if (error.code === "ECONNRESET" || !socket.writable || this.#ending.has(socket)) socket.destroy();
       else endSocket(socket, this.#parserError(error));
     });
-    this.#server.on("drop", () => log.warning("A connection over the limit of {max} was closed", {
-      max: this.#settings.max_connections,
-    }));
+    this.#server.on("drop", () =>
+      log.warning("A connection over the limit of {max} was closed", {
+        max: this.#settings.max_connections,
+      }));
   }
 
-  #closed(outgoing: ServerResponse): void {
-    this.#open.delete(outgoing);
-    if (this.#open.size === 0) this.#whenIdle?.();
+  /** A pipelined answer that never got its turn does not close; its connection does. */
+  #track({ socket }: IncomingMessage, outgoing: ServerResponse): void {
+    this.#open.add(outgoing);
+    const timer = setTimeout(() => socket?.destroy(), this.#answerTimeoutMs);
+    const done = () => {
+      clearTimeout(timer);
+      outgoing.off("close", done);
+      socket?.off("close", done);
+      this.#open.delete(outgoing);
+      if (this.#open.size === 0) this.#whenIdle?.();
+    };
+    outgoing.on("close", done);
+    socket?.setMaxListeners(0);
+    socket?.on("close", done);
   }
 
   #refusal(incoming: IncomingMessage): TrtdError | null {
     if (this.#state === "refusing") return new TrtdError("SHUTTING_DOWN", "The server is stopping");
     if (this.#open.size > this.#settings.max_connections) {
-      return new TrtdError("QUEUE_FULL", `${this.#settings.max_connections} requests are under way`, { retryAfterS: 1 });
+      return new TrtdError("QUEUE_FULL", `${this.#settings.max_connections} requests are under way`, {
+        retryAfterS: 1,
+      });
     }
     return brokenRule(incoming);
   }
@@ -191,57 +257,6 @@ export class HttpServer {
     }
     return new TrtdError("REQUEST_INVALID", error.message);
   }
-}
-
-function refuse(incoming: IncomingMessage, outgoing: ServerResponse, error: TrtdError): void {
-  const id = requestIdFrom(headerText(incoming, "x-request-id"));
-  log.info("{method} {path} {status} {id}", {
-    method: incoming.method,
-    path: incoming.url,
-    status: error.row.http,
-    id,
-  });
-  const body = JSON.stringify(problemFrom(error, id));
-  outgoing.writeHead(error.row.http, {
-    ...plainHeaders(error, id),
-    "Content-Length": new TextEncoder().encode(body).length,
-    "Connection": "close",
-  });
-  outgoing.end(incoming.method === "HEAD" ? undefined : body);
-}
-
-/** Answer a connection whose request never became one. */
-function endSocket(socket: Duplex, error: TrtdError): void {
-  const id = requestIdFrom(undefined);
-  const body = JSON.stringify(problemFrom(error, id));
-  const headers = { ...plainHeaders(error, id), "Content-Length": String(body.length), "Connection": "close" };
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join("");
-  socket.on("error", () => {});
-  socket.end(`HTTP/1.1 ${error.row.http} ${STATUS_TEXTS[error.row.http] ?? "Error"}\r\n${lines}\r\n${body}`);
-  setTimeout(() => socket.destroy(), LINGER_MS);
-  log.info("{status} {id}: {detail}", { status: error.row.http, id, detail: error.message });
-}
-
-const STATUS_TEXTS: Readonly<Record<number, string>> = {
-  400: "Bad Request",
-  405: "Method Not Allowed",
-  408: "Request Timeout",
-  431: "Request Header Fields Too Large",
-};
-
-function plainHeaders(error: TrtdError, id: string): Record<string, string> {
-  return {
-    "Content-Type": PROBLEM_TYPE,
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-store",
-    "X-Request-Id": id,
-    ...errorHeaders(error),
-  };
-}
-
-function headerText(incoming: IncomingMessage, name: string): string | undefined {
-  const value = incoming.headers[name];
-  return typeof value === "string" ? value : undefined;
 }
 
 function urlOf({ host, port }: { host: string; port: number }): string {

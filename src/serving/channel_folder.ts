@@ -7,7 +7,7 @@ const MAX_SOCKET_PATH = 107;
 export interface ChannelFolder {
   /** Path of a socket that does not exist yet. */
   readonly socket: string;
-  /** Remove the folder. Calling it twice is harmless. */
+  /** Remove the folder; a connection that is made stays. Calling it twice is harmless. */
   remove(): void;
 }
 

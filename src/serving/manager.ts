@@ -116,7 +116,9 @@ export class ServingManager {
     if (this.#stopping) throw new TrtdError("SHUTTING_DOWN", "The server is stopping");
     const unable = !this.#slots.some((slot) => slot.ready) && (!this.#wasReady || this.#lastFailure !== null);
     if (unable) {
-      const why = this.#lastFailure === null ? "The model is being loaded" : `No worker runs: ${this.#lastFailure.message}`;
+      const why = this.#lastFailure === null
+        ? "The model is being loaded"
+        : `No worker runs: ${this.#lastFailure.message}`;
       throw new TrtdError("MODEL_NOT_READY", why, { retryAfterS: 1 });
     }
     if (this.#queue.length >= this.#options.queueLimit && !this.#slots.some(hasRoom)) {
@@ -139,7 +141,9 @@ export class ServingManager {
     const now = performance.now();
     try {
       this.admit();
-      if (now >= deadlineMs) throw new TrtdError("DEADLINE_EXCEEDED", "The request's time was over before it was queued");
+      if (now >= deadlineMs) {
+        throw new TrtdError("DEADLINE_EXCEEDED", "The request's time was over before it was queued");
+      }
     } catch (error) {
       return Promise.reject(error);
     }
@@ -167,7 +171,12 @@ export class ServingManager {
     const gone = () => drop(new TrtdError("CLIENT_CLOSED", "The client closed the connection"));
     const timer = setTimeout(() => {
       const where = this.#queue.includes(job) ? "in the queue" : "in the worker";
-      drop(new TrtdError("DEADLINE_EXCEEDED", `${this.#options.requestTimeoutMs} ms passed while the request was ${where}`));
+      drop(
+        new TrtdError(
+          "DEADLINE_EXCEEDED",
+          `${this.#options.requestTimeoutMs} ms passed while the request was ${where}`,
+        ),
+      );
     }, deadlineMs - now);
     if (request.signal?.aborted) gone();
     else {

@@ -5,7 +5,13 @@ import type { BackendInfo } from "../backends/backend.ts";
 import type { DetectionResult, DetectOptions } from "../detect/detection.ts";
 import type { Model } from "../models/model.ts";
 import { type ByteSink, type ByteSource, FrameReader, FrameWriter } from "./frames.ts";
-import { messageFromError, type ReplyMessage, type RequestMessage, requestSchema, type WorkerSettings } from "./messages.ts";
+import {
+  messageFromError,
+  type ReplyMessage,
+  type RequestMessage,
+  requestSchema,
+  type WorkerSettings,
+} from "./messages.ts";
 
 const log = getLogger(["trtd", "serving"]);
 

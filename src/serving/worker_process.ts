@@ -99,10 +99,13 @@ export class WorkerProcess implements DetectionWorker {
     } finally {
       clearTimeout(timer);
       this.#closeListener();
+      this.#folder.remove();
     }
     const writer = new FrameWriter(this.#channel);
     void this.#read(new FrameReader(this.#channel));
-    await writer.write({ type: "load", models: this.#options.models, settings: this.#options.settings }).catch(() => {});
+    await writer.write({ type: "load", models: this.#options.models, settings: this.#options.settings }).catch(
+      () => {},
+    );
     const models = await this.#loaded.promise;
     this.#writer = writer;
     const bytes = warmUpPicture();

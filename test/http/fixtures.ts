@@ -94,6 +94,7 @@ export async function testServer(options: TestServerOptions = {}): Promise<TestS
     host: "127.0.0.1",
     port: 0,
     max_connections: 1024,
+    request_timeout_ms: 5000,
     header_timeout_ms: 5000,
     body_timeout_ms: 10_000,
     idle_timeout_ms: 65_000,

@@ -34,12 +34,16 @@ function referencePart(text: string): ReferencePart | null {
   }
   const disposition = headers["content-disposition"];
   if (disposition === undefined || !/^form-data\s*;/i.test(disposition)) return null;
-  if (!["7bit", "8bit", "binary"].includes((headers["content-transfer-encoding"] ?? "binary").toLowerCase())) return null;
+  if (!["7bit", "8bit", "binary"].includes((headers["content-transfer-encoding"] ?? "binary").toLowerCase())) {
+    return null;
+  }
   const parameters = referenceParameters(disposition);
   const name = parameters.find(([key]) => key === "name")?.[1];
   if (name === undefined) return null;
   const filename = parameters.find(([key]) => key === "filename")?.[1] ?? null;
-  const type = headers["content-type"] === undefined ? null : headers["content-type"].split(";")[0]!.trim().toLowerCase();
+  const type = headers["content-type"] === undefined
+    ? null
+    : headers["content-type"].split(";")[0]!.trim().toLowerCase();
   return { name, filename, type, content: text.slice(end + 4) };
 }
 

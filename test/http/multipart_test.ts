@@ -12,7 +12,10 @@ const textOf = (bytes: Uint8Array) => Array.from(bytes, (byte) => String.fromCha
 
 function split(body: string, boundary = BOUNDARY): ReferencePart[] | null {
   try {
-    return splitMultipart(bytesOf(body), boundary).map(({ content, ...rest }) => ({ ...rest, content: textOf(content) }));
+    return splitMultipart(bytesOf(body), boundary).map(({ content, ...rest }) => ({
+      ...rest,
+      content: textOf(content),
+    }));
   } catch (error) {
     if (error instanceof TrtdError && error.code === "MULTIPART_INVALID") return null;
     throw error;
@@ -21,7 +24,10 @@ function split(body: string, boundary = BOUNDARY): ReferencePart[] | null {
 
 /** Pieces from which bodies are made that almost are, or contain, boundaries and headers. */
 const FRAGMENT = fc.oneof(
-  { weight: 6, arbitrary: fc.constantFrom("\r\n", "\r", "\n", "--", "-", `--${BOUNDARY}`, `\r\n--${BOUNDARY}`, BOUNDARY) },
+  {
+    weight: 6,
+    arbitrary: fc.constantFrom("\r\n", "\r", "\n", "--", "-", `--${BOUNDARY}`, `\r\n--${BOUNDARY}`, BOUNDARY),
+  },
   {
     weight: 6,
     arbitrary: fc.constantFrom(
@@ -34,10 +40,10 @@ const FRAGMENT = fc.oneof(
       `\r\n--${BOUNDARY}\r\nContent-Disposition: form-data; name=a\r\nContent-Type: Text/Plain\r\n\r\n`,
       `\r\n--${BOUNDARY}\r\nContent-Disposition: form-data; name="a\\"b%22\\\\"; x=1; name=c\r\n`,
       'Content-Disposition: form-data; name="image"; filename="a.jpg"\r\n\r\n',
-      'content-disposition:form-data;name=a\r\n',
+      "content-disposition:form-data;name=a\r\n",
       'Content-Disposition: form-data; name="a\\"b%22\\\\"; x=1; name=c\r\n',
       "Content-Disposition: form-data; filename=only\r\n",
-      "Content-Disposition: form-data; name=\"open\r\n",
+      'Content-Disposition: form-data; name="open\r\n',
       "Content-Disposition: attachment; name=a\r\n",
       "Content-Type: image/JPEG; q=1\r\n",
       "Content-Transfer-Encoding: base64\r\n",
@@ -112,7 +118,7 @@ Deno.test("multipart: the content is a view of the body, not a copy", () => {
 Deno.test("multipart: the boundary is read as RFC 2046 writes it", () => {
   const cases: [string, string | null | "invalid"][] = [
     ["multipart/form-data; boundary=abc", "abc"],
-    ["Multipart/Form-Data;charset=utf-8; Boundary=\"a b'()+_,-./:=?c\"", "a b'()+_,-./:=?c"],
+    ['Multipart/Form-Data;charset=utf-8; Boundary="a b\'()+_,-./:=?c"', "a b'()+_,-./:=?c"],
     ["multipart/form-data; boundary=a; boundary=b", "a"],
     ["image/jpeg", null],
     ["multipart/mixed; boundary=abc", null],

@@ -4,7 +4,11 @@ import { joined, PNG, pngOf, testServer } from "./fixtures.ts";
 import { TrtdError } from "../../src/errors.ts";
 
 const post = (url: string, body: BodyInit, type?: string, headers: Record<string, string> = {}) =>
-  fetch(url, { method: "POST", body, headers: { ...(type === undefined ? {} : { "content-type": type }), ...headers } });
+  fetch(url, {
+    method: "POST",
+    body,
+    headers: { ...(type === undefined ? {} : { "content-type": type }), ...headers },
+  });
 
 function form(parts: Record<string, string | Blob>): FormData {
   const data = new FormData();
@@ -24,9 +28,14 @@ async function problem(response: Response): Promise<[number, string]> {
 
 Deno.test("detect: a raw picture is answered with its detections and the request's id", async () => {
   await using test = await testServer();
-  const response = await post(`${test.url}/v1/detect?score=0.5&iou=.6&max=7&classes=qr_code,%20aztec`, PNG, "image/png", {
-    "x-request-id": "camera-7.frame_12",
-  });
+  const response = await post(
+    `${test.url}/v1/detect?score=0.5&iou=.6&max=7&classes=qr_code,%20aztec`,
+    PNG,
+    "image/png",
+    {
+      "x-request-id": "camera-7.frame_12",
+    },
+  );
   assert.equal(response.status, 200);
   assert.equal(response.headers.get("x-request-id"), "camera-7.frame_12");
   assert.equal(response.headers.get("x-content-type-options"), "nosniff");
@@ -107,7 +116,14 @@ Deno.test("detect: what is not a picture that may be decoded never reaches the w
     ["compressed", PNG, "image/png", { "content-encoding": "gzip" }, 415, "CONTENT_ENCODING_UNSUPPORTED"],
     ["no image part", form({ picture: new Blob([PNG]) }), undefined, {}, 400, "MULTIPART_INVALID"],
     ["no boundary", PNG, "multipart/form-data", {}, 400, "MULTIPART_INVALID"],
-    ["a form's gif", form({ image: new Blob([gif], { type: "image/gif" }) }), undefined, {}, 415, "IMAGE_TYPE_UNSUPPORTED"],
+    [
+      "a form's gif",
+      form({ image: new Blob([gif], { type: "image/gif" }) }),
+      undefined,
+      {},
+      415,
+      "IMAGE_TYPE_UNSUPPORTED",
+    ],
   ];
   for (const [name, body, type, headers, status, code] of cases) {
     const response = await fetch(`${test.url}/v1/detect`, {
@@ -181,7 +197,10 @@ Deno.test("health: ready is 503 with the reason until the worker has answered, l
   const body = await after.json();
   assert.equal(body.status, "ready");
   assert.equal(body.degraded, null);
-  assert.deepEqual(body.models.map((model: { name: string; ready: boolean }) => [model.name, model.ready]), [["codes", true]]);
+  assert.deepEqual(body.models.map((model: { name: string; ready: boolean }) => [model.name, model.ready]), [[
+    "codes",
+    true,
+  ]]);
 });
 
 Deno.test("models: the list and the single answer agree and name the labels", async () => {
@@ -240,7 +259,10 @@ Deno.test("detect: the worker's own failures keep their codes, and defects tell 
     worker.held[0]!.fail(error);
     return await answer;
   };
-  assert.deepEqual(await problem(await failing(new TrtdError("IMAGE_CORRUPT", "The picture is cut"))), [422, "IMAGE_CORRUPT"]);
+  assert.deepEqual(await problem(await failing(new TrtdError("IMAGE_CORRUPT", "The picture is cut"))), [
+    422,
+    "IMAGE_CORRUPT",
+  ]);
   const defect = await failing(new TrtdError("INTERNAL", "secret path /root/x.ts:12"));
   assert.doesNotMatch(await defect.clone().text(), /secret/);
   assert.deepEqual(await problem(defect), [500, "INTERNAL"]);

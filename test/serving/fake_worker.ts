@@ -19,7 +19,12 @@ export function fakeAnswer(request: WorkerRequest): WorkerAnswer {
       image: { width: 16, height: 16 },
       model: request.model,
       backend: FAKE_BACKEND,
-      detections: [{ label: "qr_code", class_id: 0, score: Math.max(score, 0.9), box: { x1: 1.4, y1: 2.6, x2: 9, y2: 9 } }],
+      detections: [{
+        label: "qr_code",
+        class_id: 0,
+        score: Math.max(score, 0.9),
+        box: { x1: 1.4, y1: 2.6, x2: 9, y2: 9 },
+      }],
       timings_ms: { decode: 1, preprocess: 1, inference: 5, postprocess: 1, total: 8 },
     },
     annotated: request.annotate ? new Uint8Array([0xff, 0xd8, 0xff, 0xd9]) : null,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type ByteSource, FrameReader, FrameWriter, frameHead, MAX_HEADER_BYTES } from "../../src/serving/frames.ts";
+import { type ByteSource, frameHead, FrameReader, FrameWriter, MAX_HEADER_BYTES } from "../../src/serving/frames.ts";
 
 /** Gives the bytes in pieces of the wanted sizes, over and over. */
 function sourceOf(bytes: Uint8Array, sizes: readonly number[]): ByteSource {

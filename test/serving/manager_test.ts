@@ -16,7 +16,14 @@ function managerOf(workers: FakeWorker[], options: Partial<ServingOptions> = {})
 }
 
 const ask = (manager: ServingManager, extra: { signal?: AbortSignal; arrivedMs?: number } = {}) =>
-  manager.detect({ model: "codes", bytes: PICTURE, options: {}, annotate: false, arrivedMs: performance.now(), ...extra });
+  manager.detect({
+    model: "codes",
+    bytes: PICTURE,
+    options: {},
+    annotate: false,
+    arrivedMs: performance.now(),
+    ...extra,
+  });
 
 const codeOf = (promise: Promise<unknown>): Promise<string> =>
   promise.then(() => "fulfilled", (error) => error instanceof TrtdError ? error.code : String(error));

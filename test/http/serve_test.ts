@@ -1,0 +1,147 @@
+import assert from "node:assert/strict";
+import { joined, PNG } from "./fixtures.ts";
+import { exchange } from "./raw_client.ts";
+import { isAlive, ServeFailed, startServe, writeTinyModel } from "./serve_process.ts";
+
+const folder = Deno.makeTempDirSync({ prefix: "trtd-test-" });
+const model = writeTinyModel(folder);
+globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
+
+const detect = (url: string) =>
+  fetch(`${url}/v1/detect`, { method: "POST", body: PNG, headers: { "content-type": "image/png" } });
+
+const head = (length: number) =>
+  `POST /v1/detect HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: ${length}\r\n\r\n`;
+
+Deno.test("serve: a picture goes through a real worker and comes back with the model's box", async () => {
+  await using serve = await startServe(["--model", model]);
+  assert.equal((await (await fetch(`${serve.url}/health/live`)).json()).status, "live");
+  await serve.ready();
+  const answer = await (await detect(serve.url)).json();
+  assert.deepEqual([answer.model, answer.image, answer.backend.name], [
+    "tiny",
+    { width: 16, height: 16 },
+    "onnxruntime",
+  ]);
+  assert.equal(answer.detections.length, 1);
+  const [{ label, box }] = answer.detections;
+  assert.equal(label, "qr_code");
+  const expected = { x1: 5.5, y1: 6.75, x2: 10.5, y2: 9.25 };
+  for (const side of ["x1", "y1", "x2", "y2"] as const) assert.ok(Math.abs(box[side] - expected[side]) < 0.3, side);
+  const annotated = await fetch(`${serve.url}/v1/detect?annotate=1`, {
+    method: "POST",
+    body: PNG,
+    headers: { "content-type": "image/png" },
+  });
+  assert.deepEqual(new Uint8Array(await annotated.arrayBuffer()).subarray(0, 3), Uint8Array.of(0xff, 0xd8, 0xff));
+  const labels = (await (await fetch(`${serve.url}/v1/models/tiny`)).json()).labels;
+  assert.deepEqual(labels, ["qr_code", "aztec"]);
+});
+
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  Deno.test(`serve: ${signal} loses no request in flight and ends with status 0`, async () => {
+    await using serve = await startServe(["--model", model]);
+    await serve.ready();
+    const workers = serve.workers();
+    assert.equal(workers.length, 1);
+    const inFlight = Array.from({ length: 24 }, () => detect(serve.url));
+    const uploading = exchange([head(PNG.length), PNG.subarray(0, 20), 400, PNG.subarray(20)], serve);
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    serve.child.kill(signal);
+    const answers = await Promise.all(inFlight);
+    assert.deepEqual([...new Set(answers.map((answer) => answer.status))], [200]);
+    for (const answer of answers) assert.equal((await answer.json()).detections.length, 1);
+    const uploaded = await uploading;
+    assert.deepEqual(uploaded.statuses, [200], JSON.stringify(uploaded));
+    const { code } = await serve.child.status;
+    assert.equal(code, 0, serve.stderr());
+    assert.equal(isAlive(workers[0]!), false);
+  });
+}
+
+Deno.test("serve: while it stops, a kept connection is told so and new ones are refused", async () => {
+  await using serve = await startServe(["--model", model]);
+  await serve.ready();
+  const uploading = exchange([head(PNG.length), PNG.subarray(0, 20), 900, PNG.subarray(20)], serve);
+  const kept = exchange(
+    [joined("GET /v1/models HTTP/1.1\r\nHost: a\r\n\r\n"), 500, joined(head(PNG.length), PNG)],
+    { ...serve, answers: 2 },
+  );
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  serve.child.kill("SIGTERM");
+  const reply = await kept;
+  if (serve.enforcesTimeouts) {
+    assert.deepEqual(reply.statuses, [200], "an idle connection is closed");
+    assert.equal(reply.closed, true);
+  } else assert.deepEqual(reply.statuses, [200, 503]);
+  assert.deepEqual((await uploading).statuses, [200]);
+  assert.equal((await serve.child.status).code, 0);
+});
+
+Deno.test("serve: a second signal ends at once with status 130", async () => {
+  await using serve = await startServe(["--model", model]);
+  await serve.ready();
+  const uploading = exchange([head(PNG.length), PNG.subarray(0, 20)], { ...serve, timeoutMs: 3000 });
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  serve.child.kill("SIGTERM");
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  serve.child.kill("SIGTERM");
+  const started = performance.now();
+  assert.equal((await serve.child.status).code, 130);
+  assert.ok(performance.now() - started < 2500);
+  await uploading;
+});
+
+Deno.test("serve: a killed worker is replaced and its requests are told so", async () => {
+  await using serve = await startServe(["--model", model]);
+  await serve.ready();
+  const [worker] = serve.workers();
+  Deno.kill(worker!, "SIGSTOP");
+  const stuck = Array.from({ length: 5 }, () => detect(serve.url));
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  Deno.kill(worker!, "SIGKILL");
+  const statuses = await Promise.all(stuck.map(async (pending) => {
+    const answer = await pending;
+    const body = await answer.json();
+    return answer.status === 200 ? "200" : body.code;
+  }));
+  assert.deepEqual(statuses.sort(), ["200", "200", "WORKER_DIED", "WORKER_DIED", "WORKER_DIED"]);
+  const [successor] = serve.workers();
+  assert.notEqual(successor, worker);
+  const after = await detect(serve.url);
+  assert.equal(after.status, 200);
+  await after.body?.cancel();
+});
+
+Deno.test("serve: the worker does not outlive a killed server", async () => {
+  await using serve = await startServe(["--model", model]);
+  await serve.ready();
+  const [worker] = serve.workers();
+  serve.child.kill("SIGKILL");
+  await serve.child.status;
+  for (let i = 0; i < 100 && isAlive(worker!); i++) await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.equal(isAlive(worker!), false);
+});
+
+Deno.test("serve: what cannot start says why and has its exit status", async () => {
+  const busy = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const broken = `${folder}/broken.onnx`;
+  Deno.writeTextFileSync(broken, "this is not a model");
+  const cases: [string[], number, string][] = [
+    [["--model", model, "--port", String(busy.addr.port)], 3, "ADDRESS_UNAVAILABLE"],
+    [["--model", "no-such-model"], 1, "MODEL_NOT_FOUND"],
+    [["--model", model, "--model", model], 2, "USAGE"],
+    [["--model", model, "something"], 2, "USAGE"],
+  ];
+  for (const [flags, status, code] of cases) {
+    await assert.rejects(
+      startServe(flags),
+      (error: unknown) => error instanceof ServeFailed && error.status === status && error.stderr.includes(code),
+      code,
+    );
+  }
+  busy.close();
+  await using serve = await startServe(["--model", broken]);
+  assert.equal((await serve.child.status).code, 1);
+  assert.match(serve.stderr(), /MODEL_NOT_PROTOBUF/);
+});
