@@ -15,7 +15,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ["errors.ts", "log.ts", "version.ts"],
   ["config", "onnx", "native"],
   ["models", "backends", "detect", "tensorrt", "cache"],
-  ["serving"],
+  ["serving", "doctor"],
   ["http", "bench"],
   ["cli"],
   ["main.ts"],
@@ -27,7 +27,9 @@ const PURE = [
   /^src\/errors\.ts$/,
   /^src\/config\/(settings|config)\.ts$/,
   /^src\/detect\/(heads|letterbox|nms|image_header|detection|boxes)[a-z_]*\.ts$/,
-  /^src\/tensorrt\/(plan|support|failures|versions)\.ts$/,
+  /^src\/tensorrt\/(plan|support|cuda|precision|install|failures?|log_line|onnx_node|versions)\w*\.ts$/,
+  /^src\/tensorrt\/(discovery_(choice|elf|ld_cache|names)|probe_(findings|messages))\.ts$/,
+  /^src\/doctor\/(?!system\.ts)/,
   /^src\/cache\/key\.ts$/,
   /^src\/serving\/policy\.ts$/,
 ];
@@ -37,6 +39,9 @@ const IMPURE =
 /** What answers HTTP must survive native crashes, so it loads nothing native. */
 const WITHOUT_NATIVE = ["src/cli/serve.ts"];
 const NATIVE = /^(src\/native\/|ffi\/|npm:.*(sharp|onnxruntime))/;
+
+/** Who may call libtrtd: only processes that may die. */
+const SHIM_USERS = /^(ffi\/|src\/tensorrt\/(probe|build))/;
 
 interface Edge {
   readonly from: string;
@@ -121,6 +126,7 @@ function upward({ from, to }: Edge): string[] {
   if (from.startsWith("ffi/")) {
     return to.startsWith("src/") ? [`${from} imports ${to}: ffi imports nothing of src`] : [];
   }
+  if (to.startsWith("ffi/") && !SHIM_USERS.test(from)) return [`${from} imports ${to}: only probe and build child may`];
   if (!to.startsWith("src/")) return [];
   const [fromFloor, toFloor] = [floorOf(roomOf(from)), floorOf(roomOf(to))];
   if (fromFloor < 0) return [`${from} stands in a room that has no floor`];
