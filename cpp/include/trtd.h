@@ -1,0 +1,688 @@
+/*
+ * trtd.h: the C interface of libtrtd, and its manual.
+ *
+ * libtrtd drives TensorRT 8.5 to 11.x and TensorRT-RTX 1.3 to 1.7 through one small library that needs no SDK to build
+ * and links nothing of NVIDIA. It opens the CUDA driver, the TensorRT core, the ONNX parser and the plugin library at
+ * run time, asks the core for its version, and calls its objects through the row of the slot table that holds for it.
+ *
+ * HANDSHAKE. Call trtd_abi_version() first and compare it with the TRTD_ABI_VERSION that you were written against.
+ * Another number means another layout of this file: stop.
+ *
+ * STATUS AND ERRORS. A function that can fail returns a trtd_status (0 is TRTD_OK) and takes a trtd_error last. The
+ * record belongs to the caller; NULL is allowed when the text is of no interest. It is written on failure only, whole,
+ * with `status` equal to the returned value. There is no "last error" kept anywhere, so calls may come from any thread.
+ * When TensorRT logged errors during the failed call, the message is the first of that burst: later ones are follow-ups
+ * (without a driver, for example, each error is trailed by an unrelated "Cuda Runtime" line). Lines of calls that run at
+ * the same time on the same library cannot be told apart.
+ * A null, a pointer below one page, and an error logged while an object was made are all failures of the call.
+ *
+ * HANDLES. Objects are 64-bit ids, checked for existence and kind at each use; 0 is never an object. An id is never used
+ * twice in a process. trtd_close() ends one; closing an id again, or 0, is harmless. A child keeps what it was made from
+ * alive, so objects may be closed in any order: the native object goes when its last user is gone. Libraries are never
+ * unloaded.
+ *
+ * BUFFERS. Every pointer argument points to memory of the caller and is read or written only during the call. A text
+ * argument ends with a NUL byte and is UTF-8. A function that gives text takes `text`, `capacity` and `length`: it
+ * writes at most `capacity` bytes, always ends them with NUL when `capacity` > 0, and sets `length` to the full length
+ * in bytes without the NUL. When the text did not fit, the status is TRTD_BUFFER_TOO_SMALL and the beginning is there.
+ *
+ * THREADS. Every function may be called from any thread at any time. Two calls on the same object at once are put one
+ * after the other, except trtd_config_cancel() and the log functions, which never wait for a running call. Each call
+ * that touches the GPU makes its device's primary context current on the calling thread first.
+ *
+ * UNITS. Sizes and offsets are bytes, times are microseconds since 1970-01-01 UTC, dimensions are elements, -1 is a
+ * dynamic dimension.
+ *
+ * VERSIONS. `version` numbers are major * 10000 + minor * 100 + patch for every product (8.6.1 is 80601, 10.16.1 is
+ * 101601, RTX 1.7.1 is 10701); what a library itself reports (8601 for 8.6.1) is `raw_version`.
+ */
+#ifndef TRTD_H
+#define TRTD_H
+
+#include <stdint.h>
+
+#if defined(__GNUC__)
+#define TRTD_API __attribute__((visibility("default")))
+#else
+#define TRTD_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Changes when a function, an argument, a number or a structure below changes its meaning. */
+#define TRTD_ABI_VERSION 1
+
+/* ---------------------------------------------------------------- numbers */
+
+/* What a function returns. */
+typedef enum trtd_status {
+  TRTD_OK = 0,
+  /* An argument is out of its range or NULL where that is not allowed. */
+  TRTD_INVALID_ARGUMENT = 1,
+  /* The id is not an object, was closed, or is of another kind. */
+  TRTD_INVALID_HANDLE = 2,
+  /* A text or record did not fit; as much as fits was written. */
+  TRTD_BUFFER_TOO_SMALL = 3,
+  /* This family or version of TensorRT has no such function, flag or option. */
+  TRTD_UNSUPPORTED = 4,
+  /* The dynamic loader refused the file. */
+  TRTD_LIBRARY_NOT_LOADED = 5,
+  /* The file was loaded but is not the library that was asked for. */
+  TRTD_SYMBOL_MISSING = 6,
+  /* A version that the slot table does not know. */
+  TRTD_VERSION_UNKNOWN = 7,
+  /* Core, parser and plugin library are of different versions. */
+  TRTD_LIBRARY_MISMATCH = 8,
+  /* A getter with a known answer gave another one: the slots do not fit this library. */
+  TRTD_ABI_MISMATCH = 9,
+  /* There is no CUDA driver library on this machine. */
+  TRTD_NO_DRIVER = 10,
+  /* The CUDA driver returned an error; `code` is the CUresult. */
+  TRTD_CUDA_ERROR = 11,
+  /* TensorRT returned null or a near-null pointer, or logged an error while it made an object. */
+  TRTD_NULL_RESULT = 12,
+  /* The ONNX parser refused the model; see trtd_network_error(). */
+  TRTD_PARSE_FAILED = 13,
+  /* The builder returned no plan. */
+  TRTD_BUILD_FAILED = 14,
+  /* The runtime refused the plan. */
+  TRTD_PLAN_REFUSED = 15,
+  /* The build was ended by trtd_config_cancel(). */
+  TRTD_CANCELLED = 16,
+  /* TensorRT refused to enqueue, or a shape or address of the context is missing. */
+  TRTD_EXECUTION_FAILED = 17,
+  /* A file operation failed; `code` is errno. */
+  TRTD_IO_ERROR = 18,
+  /* Host or device memory ran out. */
+  TRTD_OUT_OF_MEMORY = 19,
+  /* TensorRT answered false or logged an error where it should have accepted a setting. */
+  TRTD_REFUSED = 20,
+  /* An exception reached the boundary: a defect of libtrtd or of the library behind it. */
+  TRTD_INTERNAL = 21
+} trtd_status;
+
+/* Where an error comes from; says how to read `code`. */
+typedef enum trtd_origin {
+  TRTD_ORIGIN_SHIM = 0,     /* `code` is 0 */
+  TRTD_ORIGIN_SYSTEM = 1,   /* `code` is errno, 0 for the dynamic loader */
+  TRTD_ORIGIN_CUDA = 2,     /* `code` is the CUresult */
+  TRTD_ORIGIN_TENSORRT = 3, /* `code` is the "Error Code N" of the logged line, 0 when it has none */
+  TRTD_ORIGIN_PARSER = 4    /* `code` is the parser's error code */
+} trtd_origin;
+
+/* Severity of a log line, TensorRT's own numbers. */
+typedef enum trtd_severity {
+  TRTD_SEVERITY_NONE = -1, /* as a limit: nothing passes */
+  TRTD_SEVERITY_INTERNAL_ERROR = 0,
+  TRTD_SEVERITY_ERROR = 1,
+  TRTD_SEVERITY_WARNING = 2,
+  TRTD_SEVERITY_INFO = 3,
+  TRTD_SEVERITY_VERBOSE = 4
+} trtd_severity;
+
+/* Kind of a record in the ring. */
+typedef enum trtd_event_kind {
+  TRTD_EVENT_LOG = 0,          /* text: the line; detail: its source */
+  TRTD_EVENT_PHASE_START = 1,  /* text: the phase; detail: its parent or empty; total: number of steps */
+  TRTD_EVENT_PHASE_STEP = 2,   /* text: the phase; step: the step that is complete, from 0 */
+  TRTD_EVENT_PHASE_FINISH = 3  /* text: the phase */
+} trtd_event_kind;
+
+/* Product of a core library. */
+typedef enum trtd_product { TRTD_PRODUCT_TENSORRT = 0, TRTD_PRODUCT_TENSORRT_RTX = 1 } trtd_product;
+
+/* What a core library can do. */
+typedef enum trtd_library_kind {
+  TRTD_LIBRARY_FULL = 0,     /* builder and runtime */
+  TRTD_LIBRARY_LEAN = 1,     /* runtime for version-compatible plans */
+  TRTD_LIBRARY_DISPATCH = 2  /* runtime for plans that carry a lean runtime */
+} trtd_library_kind;
+
+/* Row of the slot table. */
+typedef enum trtd_family {
+  TRTD_FAMILY_8_5 = 0,
+  TRTD_FAMILY_8_6 = 1, /* 8.6 and 9.x */
+  TRTD_FAMILY_10 = 2,
+  TRTD_FAMILY_11 = 3,
+  TRTD_FAMILY_RTX_1_3 = 4, /* RTX 1.3 and 1.4 */
+  TRTD_FAMILY_RTX_1_5 = 5  /* RTX 1.5 to 1.7 */
+} trtd_family;
+
+/* Why a version is trusted. */
+typedef enum trtd_evidence {
+  TRTD_EVIDENCE_NONE = 0,    /* neither; run trtd_library_self_check() in a child process first */
+  TRTD_EVIDENCE_HEADERS = 1, /* the slots were compared with the public headers of this release */
+  TRTD_EVIDENCE_RUN = 2      /* the slots were used on this library */
+} trtd_evidence;
+
+/* Bits of `flags` of trtd_library_open(). */
+typedef enum trtd_open_flag {
+  TRTD_OPEN_FORCE = 1 /* take the nearest row for a version newer than the table */
+} trtd_open_flag;
+
+/* Bits of `flags` of trtd_builder_create() and trtd_runtime_create(). */
+typedef enum trtd_create_flag {
+  TRTD_CREATE_UNCHECKED = 1 /* do not ask the CUDA driver first; the result is still checked */
+} trtd_create_flag;
+
+/* Library of a set, for trtd_library_path(). */
+typedef enum trtd_part { TRTD_PART_CORE = 0, TRTD_PART_PARSER = 1, TRTD_PART_PLUGINS = 2 } trtd_part;
+
+/* Element types, TensorRT's own numbers. */
+typedef enum trtd_type {
+  TRTD_TYPE_FLOAT32 = 0,
+  TRTD_TYPE_FLOAT16 = 1,
+  TRTD_TYPE_INT8 = 2,
+  TRTD_TYPE_INT32 = 3,
+  TRTD_TYPE_BOOL = 4,
+  TRTD_TYPE_UINT8 = 5,
+  TRTD_TYPE_FLOAT8 = 6,
+  TRTD_TYPE_BFLOAT16 = 7,
+  TRTD_TYPE_INT64 = 8,
+  TRTD_TYPE_INT4 = 9,
+  TRTD_TYPE_FLOAT4 = 10,
+  TRTD_TYPE_E8M0 = 11
+} trtd_type;
+
+/* Direction of a tensor. */
+typedef enum trtd_mode { TRTD_MODE_NONE = 0, TRTD_MODE_INPUT = 1, TRTD_MODE_OUTPUT = 2 } trtd_mode;
+
+/* Corner of an optimization profile. */
+typedef enum trtd_selector { TRTD_SELECTOR_MIN = 0, TRTD_SELECTOR_OPT = 1, TRTD_SELECTOR_MAX = 2 } trtd_selector;
+
+/* Builder flags, numbered by trtd: TensorRT renumbers its own at each major. */
+typedef enum trtd_flag {
+  TRTD_FLAG_FP16 = 0,
+  TRTD_FLAG_INT8 = 1,
+  TRTD_FLAG_DEBUG = 2,
+  TRTD_FLAG_GPU_FALLBACK = 3,
+  TRTD_FLAG_REFIT = 4,
+  TRTD_FLAG_DISABLE_TIMING_CACHE = 5,
+  TRTD_FLAG_TF32 = 6, /* on in a fresh config */
+  TRTD_FLAG_SPARSE_WEIGHTS = 7,
+  TRTD_FLAG_OBEY_PRECISION = 8,
+  TRTD_FLAG_PREFER_PRECISION = 9,
+  TRTD_FLAG_DIRECT_IO = 10,
+  TRTD_FLAG_VERSION_COMPATIBLE = 11,
+  TRTD_FLAG_EXCLUDE_LEAN_RUNTIME = 12,
+  TRTD_FLAG_FP8 = 13,
+  TRTD_FLAG_BF16 = 14,
+  TRTD_FLAG_ERROR_ON_TIMING_CACHE_MISS = 15,
+  TRTD_FLAG_DISABLE_COMPILATION_CACHE = 16,
+  TRTD_FLAG_STRIP_PLAN = 17,
+  TRTD_FLAG_REFIT_IDENTICAL = 18,
+  TRTD_FLAG_WEIGHT_STREAMING = 19,
+  TRTD_FLAG_STRICT_NANS = 20,
+  TRTD_FLAG_MONITOR_MEMORY = 21,
+  TRTD_FLAG_EDITABLE_TIMING_CACHE = 22
+} trtd_flag;
+
+/* Memory pools of the builder, TensorRT's own numbers. */
+typedef enum trtd_pool {
+  TRTD_POOL_WORKSPACE = 0,
+  TRTD_POOL_DLA_MANAGED_SRAM = 1,
+  TRTD_POOL_DLA_LOCAL_DRAM = 2,
+  TRTD_POOL_DLA_GLOBAL_DRAM = 3,
+  TRTD_POOL_TACTIC_DRAM = 4,
+  TRTD_POOL_TACTIC_SHARED_MEMORY = 5
+} trtd_pool;
+
+/* Numeric settings of a builder config. */
+typedef enum trtd_option {
+  TRTD_OPTION_OPTIMIZATION_LEVEL = 0,      /* 0..5, 3 in a fresh config; 8.6 and later */
+  TRTD_OPTION_PROFILING_VERBOSITY = 1,     /* 0 layer names, 1 none, 2 detailed */
+  TRTD_OPTION_HARDWARE_COMPATIBILITY = 2,  /* 0 none, 1 Ampere and later, 2 same compute capability (10.9 and later) */
+  TRTD_OPTION_TACTIC_SOURCES = 3,          /* bit set, TensorRT's own bits */
+  TRTD_OPTION_DLA_CORE = 4,                /* -1 none */
+  TRTD_OPTION_DEFAULT_DEVICE = 5,          /* 0 GPU, 1 DLA */
+  TRTD_OPTION_MAX_AUX_STREAMS = 6,         /* 8.6 and later; cannot be read back */
+  TRTD_OPTION_AVERAGE_TIMING_ITERATIONS = 7
+} trtd_option;
+
+/* Numeric settings of a runtime. */
+typedef enum trtd_runtime_option {
+  TRTD_RUNTIME_MAX_THREADS = 0,       /* at least 1 */
+  TRTD_RUNTIME_HOST_CODE_ALLOWED = 1  /* 1 lets a trusted version-compatible plan run its lean runtime; 8.6 and later */
+} trtd_runtime_option;
+
+/* Bits of `flags` of trtd_context_create(); TensorRT-RTX only. */
+typedef enum trtd_context_flag {
+  TRTD_CONTEXT_RUNTIME_CACHE = 1, /* keep compiled kernels for trtd_context_save_cache() */
+  TRTD_CONTEXT_CUDA_GRAPH = 2     /* let TensorRT-RTX capture the whole graph */
+} trtd_context_flag;
+
+/* ---------------------------------------------------------------- records */
+
+/* What went wrong: 2048 bytes. `length` is the length of `message` in bytes; longer texts are cut at a character. */
+typedef struct trtd_error {
+  int32_t status; /* trtd_status */
+  int32_t origin; /* trtd_origin */
+  int32_t code;
+  uint32_t length;
+  char message[2032];
+} trtd_error;
+
+/* A shape: 72 bytes. Entries from `count` on are 0. */
+typedef struct trtd_dims {
+  int32_t count; /* 0..8; -1 when TensorRT does not know the shape */
+  int32_t reserved;
+  int64_t size[8];
+} trtd_dims;
+
+/* A tensor of a network, an engine or a context: 1024 bytes. */
+typedef struct trtd_tensor_info {
+  int32_t mode;     /* trtd_mode */
+  int32_t type;     /* trtd_type */
+  int32_t format;   /* TensorRT's TensorFormat, 0 is linear; -1 in a network */
+  int32_t location; /* 0 device, 1 host; -1 in a network */
+  int32_t is_shape; /* 1 when its values, not only its sizes, are read to infer shapes */
+  uint32_t name_length;
+  trtd_dims dims;
+  char name[928]; /* NUL-terminated; a longer name is TRTD_BUFFER_TOO_SMALL */
+} trtd_tensor_info;
+
+/* One complaint of the ONNX parser: 3216 bytes. Texts are cut at their capacity. */
+typedef struct trtd_parser_error {
+  int32_t code;
+  int32_t line; /* in the parser's source */
+  int32_t node; /* index of the node in the graph, -1 when no node is meant */
+  int32_t reserved;
+  char description[2048];
+  char file[256];
+  char function[256];
+  char node_name[512];    /* empty where the parser does not tell (8.x) */
+  char node_operator[128];
+} trtd_parser_error;
+
+/* The CUDA driver: 128 bytes. */
+typedef struct trtd_cuda_info {
+  int32_t driver_version; /* CUDA version of the driver: major * 1000 + minor * 10 */
+  int32_t device_count;
+  char driver_release[56]; /* such as "580.65.06" from NVML or /proc; empty when neither tells */
+  char path[64];           /* the name or the end of the path that was opened */
+} trtd_cuda_info;
+
+/* One device: 352 bytes. */
+typedef struct trtd_device_info {
+  int32_t index;
+  int32_t compute_major;
+  int32_t compute_minor;
+  int32_t integrated;      /* 1 when the GPU shares the host's memory */
+  int32_t mig;             /* 1 when the device is a MIG slice, judged by its name */
+  int32_t multiprocessors;
+  int32_t memory_known;    /* 1 when memory_free was asked for and answered */
+  int32_t reserved;
+  uint64_t memory_total;
+  uint64_t memory_free;
+  uint8_t uuid[16];
+  char name[256];
+  char pci_bus_id[32]; /* such as "0000:65:00.0" */
+} trtd_device_info;
+
+/* A library set: 64 bytes. */
+typedef struct trtd_library_info {
+  int32_t product; /* trtd_product */
+  int32_t kind;    /* trtd_library_kind */
+  int32_t family;  /* trtd_family */
+  int32_t version;
+  int32_t raw_version;
+  int32_t major;
+  int32_t minor;
+  int32_t patch;
+  int32_t build;          /* 0 when the library does not tell (8.x, 9.x) */
+  int32_t evidence;       /* trtd_evidence */
+  int32_t forced;         /* 1 when only TRTD_OPEN_FORCE made it pass */
+  int32_t has_parser;     /* 1 after trtd_library_open_parser() */
+  int32_t has_plugins;    /* 1 after trtd_library_open_plugins() */
+  int32_t parser_version; /* as the parser reports it, 0 without a parser */
+  int32_t reserved[2];
+} trtd_library_info;
+
+/* A builder: 32 bytes. -1 where the family cannot tell. */
+typedef struct trtd_builder_info {
+  int32_t fast_fp16;
+  int32_t fast_int8;
+  int32_t tf32;
+  int32_t dla_cores;
+  int32_t max_threads;
+  int32_t reserved[3];
+} trtd_builder_info;
+
+/* A network: 32 bytes. */
+typedef struct trtd_network_info {
+  int32_t layers;
+  int32_t inputs;
+  int32_t outputs;
+  int32_t errors; /* complaints of the last trtd_network_parse() */
+  int32_t reserved[4];
+} trtd_network_info;
+
+/* An engine: 320 bytes. */
+typedef struct trtd_engine_info {
+  int64_t device_memory; /* bytes that an execution context needs */
+  int32_t tensors;
+  int32_t profiles;
+  int32_t layers;
+  int32_t hardware_compatibility; /* as TRTD_OPTION_HARDWARE_COMPATIBILITY, -1 when the family has none */
+  uint32_t name_length;
+  int32_t reserved[3];
+  char name[280];
+} trtd_engine_info;
+
+/* Header of a record in the ring: 48 bytes, followed by `text_length` bytes of text and `detail_length` bytes of detail
+   (both UTF-8 without NUL), padded with zeros to `size`, a multiple of 8. */
+typedef struct trtd_event {
+  uint32_t size;
+  int32_t kind;     /* trtd_event_kind */
+  int32_t severity; /* trtd_severity; info for progress */
+  int32_t step;
+  int32_t total;
+  uint32_t text_length;
+  uint32_t detail_length;
+  uint32_t reserved;
+  uint64_t time_us;
+  uint64_t sequence; /* counts all records, lost ones included, from 1 */
+} trtd_event;
+
+/* ---------------------------------------------------------------- shim */
+
+/* The TRTD_ABI_VERSION that this library was built with. Cannot fail. */
+TRTD_API uint32_t trtd_abi_version(void);
+
+/* Facts of this build as one JSON object:
+   {"abi","compiler","architecture","families":[{"name","oldest","newest"}]}; versions as in VERSIONS above. */
+TRTD_API int32_t trtd_describe(char* text, uint64_t capacity, uint64_t* length, trtd_error* error);
+
+/* Number of open handles. Cannot fail; for leak checks. */
+TRTD_API uint64_t trtd_live_handles(void);
+
+/* End an object of any kind. An id that is unknown, closed or 0 is TRTD_OK. */
+TRTD_API int32_t trtd_close(uint64_t handle, trtd_error* error);
+
+/* ---------------------------------------------------------------- log */
+/*
+ * There is one logger for each library and process, and it lives as long as the process: TensorRT keeps the first one it
+ * is given. Its lines go to the three sinks below, in this order, each with its own limit of severity (a line passes
+ * when its number is not above the limit). A line reaches the descriptor and the file with write(2) before TensorRT goes
+ * on, so the line before an abort is there. All sinks are off at first.
+ *
+ * Line format: `2026-11-22T17:40:01.123456Z LEVEL source: text`, LEVEL one of FATAL ERROR WARN INFO VERBOSE, source such
+ * as `tensorrt-10.16.1` or `rtx-1.7.1`. A line break inside the text becomes a line break and a tab: a line that begins
+ * with a tab continues the one before. Other control characters are written as `?`.
+ */
+
+/* Write lines to an open descriptor (a pipe or standard error), which stays the caller's. -1 ends it. A reader that has
+   gone (EPIPE) ends it too. SIGPIPE must be ignored by the process. */
+TRTD_API int32_t trtd_log_to_descriptor(int32_t descriptor, int32_t severity, trtd_error* error);
+
+/* Append lines to a file, made with mode 0644. When it holds more than `limit_bytes` (0: no limit) it is renamed to
+   `path` + ".1", replacing an older one, and begun anew. NULL closes the file.
+   Errors: TRTD_IO_ERROR. A later failure to write is not reported: logging never stops a build. */
+TRTD_API int32_t trtd_log_to_file(const char* path, int32_t severity, uint64_t limit_bytes, trtd_error* error);
+
+/* Keep records in memory for trtd_log_drain(), `capacity` bytes at most, the oldest lost first. 0 ends it and forgets
+   them. Progress passes whatever `severity` is. */
+TRTD_API int32_t trtd_log_to_ring(uint64_t capacity, int32_t severity, trtd_error* error);
+
+/* Move whole records (trtd_event and its texts) from the ring to `records`, oldest first, as many as fit; `length` is
+   the number of bytes written, 0 when the ring is empty. `lost` counts records dropped since the last call.
+   Errors: TRTD_BUFFER_TOO_SMALL when not even the first record fits. */
+TRTD_API int32_t trtd_log_drain(uint8_t* records, uint64_t capacity, uint64_t* length, uint64_t* lost,
+                                trtd_error* error);
+
+/* Send a line of the caller's own through the same sinks. `source` has no space or colon in it. */
+TRTD_API int32_t trtd_log_write(int32_t severity, const char* source, const char* text, trtd_error* error);
+
+/* ---------------------------------------------------------------- CUDA driver */
+
+/* Open the driver and start it (cuInit). `path` NULL tries libcuda.so.1 and libcuda.so on the loader's path; opening
+   again refreshes `info`, and with another path changes the driver for what is made later. Without this call the
+   functions below open the default themselves.
+   Errors: TRTD_NO_DRIVER, TRTD_SYMBOL_MISSING, TRTD_CUDA_ERROR (100: no device visible; 803: library and kernel module
+   of different versions). */
+TRTD_API int32_t trtd_cuda_open(const char* path, trtd_cuda_info* info, trtd_error* error);
+
+/* Facts of device `index`. With `with_memory` 1 the free memory is asked for, which makes the device's primary context
+   for a moment (some 200 ms and 300 MB where no other part of the process uses it); with 0 memory_free is 0. */
+TRTD_API int32_t trtd_cuda_device(int32_t index, int32_t with_memory, trtd_device_info* info, trtd_error* error);
+
+/* Version of the CUDA runtime library, major * 1000 + minor * 10. `path` NULL tries the names that CUDA 11 to 13 give
+   it. It is only asked, never used. Errors: TRTD_LIBRARY_NOT_LOADED, TRTD_SYMBOL_MISSING, TRTD_CUDA_ERROR. */
+TRTD_API int32_t trtd_cuda_runtime_version(const char* path, int32_t* version, trtd_error* error);
+
+/* Hold device `index` and its primary context until closed. */
+TRTD_API int32_t trtd_device_open(int32_t index, uint64_t* device, trtd_error* error);
+
+/* Device memory of `bytes` (1 or more). Errors: TRTD_OUT_OF_MEMORY, TRTD_CUDA_ERROR. */
+TRTD_API int32_t trtd_memory_allocate(uint64_t device, uint64_t bytes, uint64_t* memory, trtd_error* error);
+
+/* Copy `bytes` from `data` to the device, from `offset` on. Returns when `data` may be reused. */
+TRTD_API int32_t trtd_memory_write(uint64_t memory, uint64_t offset, const void* data, uint64_t bytes,
+                                   trtd_error* error);
+
+/* Copy `bytes` from the device, from `offset` on, to `data`. Synchronize the stream that wrote them first. */
+TRTD_API int32_t trtd_memory_read(uint64_t memory, uint64_t offset, void* data, uint64_t bytes, trtd_error* error);
+
+/* A stream that does not wait for the default stream. */
+TRTD_API int32_t trtd_stream_create(uint64_t device, uint64_t* stream, trtd_error* error);
+
+/* Wait until all work in the stream is done. A fault of a kernel surfaces here, as TRTD_CUDA_ERROR, and stays: after
+   code 700 or 719 the process must be restarted. */
+TRTD_API int32_t trtd_stream_synchronize(uint64_t stream, trtd_error* error);
+
+/* ---------------------------------------------------------------- library */
+
+/* Open a core library (libnvinfer, libnvinfer_lean, libnvinfer_dispatch, libtensorrt_rtx) by path or by name and find
+   its row. `flags`: trtd_open_flag bits. The same file opened twice is one library.
+   Errors: TRTD_LIBRARY_NOT_LOADED with the loader's message, TRTD_SYMBOL_MISSING when the file is not a core library,
+   TRTD_VERSION_UNKNOWN with the versions that are known. */
+TRTD_API int32_t trtd_library_open(const char* path, int32_t flags, uint64_t* library, trtd_error* error);
+
+/* Add the ONNX parser (libnvonnxparser, libtensorrt_onnxparser_rtx).
+   Errors: as trtd_library_open, and TRTD_LIBRARY_MISMATCH when the file is of another major or product, or when the
+   loader tied it to another core of the same major that is in the process too: use one TensorRT of a major in a process. */
+TRTD_API int32_t trtd_library_open_parser(uint64_t library, const char* path, trtd_error* error);
+
+/* Add the plugin library (libnvinfer_plugin) and register its plugins. Errors: as trtd_library_open_parser, and
+   TRTD_UNSUPPORTED for TensorRT-RTX. */
+TRTD_API int32_t trtd_library_open_plugins(uint64_t library, const char* path, trtd_error* error);
+
+/* Facts of the set. */
+TRTD_API int32_t trtd_library_facts(uint64_t library, trtd_library_info* info, trtd_error* error);
+
+/* Real path of a part (trtd_part) as the loader found it; empty when it is not open. */
+TRTD_API int32_t trtd_library_path(uint64_t library, int32_t part, char* text, uint64_t capacity, uint64_t* length,
+                                   trtd_error* error);
+
+/* Whether the plugin `name` of `version` (such as "1") and `space` (often "") is registered; `present` 0 or 1. From 10.x
+   on the library logs an error when it is not, which is no failure of this call. */
+TRTD_API int32_t trtd_library_has_plugin(uint64_t library, const char* name, const char* version, const char* space,
+                                         int32_t* present, trtd_error* error);
+
+/* Ask harmless getters with known answers through the slots: a fresh config has only TF32 set and no profile, setters
+   read back, a runtime has one thread, and the like. `checks` is the number that passed. A wrong slot can crash: call
+   it in a child process for a version without evidence. Lean and dispatch libraries have the runtime checked only, and
+   that needs a driver.
+   Errors: TRTD_ABI_MISMATCH naming getter, expected and found value, and the version; what creating objects gives. */
+TRTD_API int32_t trtd_library_self_check(uint64_t library, int32_t flags, int32_t* checks, trtd_error* error);
+
+/* ---------------------------------------------------------------- builder */
+
+/* A builder on `device` (0: none, then whatever the library picks; TensorRT-RTX needs none). Unless `flags` has
+   TRTD_CREATE_UNCHECKED, the CUDA driver is asked first for every product but RTX.
+   Errors: TRTD_UNSUPPORTED for lean and dispatch libraries, TRTD_NO_DRIVER, TRTD_CUDA_ERROR, TRTD_NULL_RESULT. */
+TRTD_API int32_t trtd_builder_create(uint64_t library, uint64_t device, int32_t flags, uint64_t* builder,
+                                     trtd_error* error);
+
+/* What the builder says of its platform. */
+TRTD_API int32_t trtd_builder_facts(uint64_t builder, trtd_builder_info* info, trtd_error* error);
+
+/* Threads that the builder may use, 1 or more. Errors: TRTD_REFUSED. */
+TRTD_API int32_t trtd_builder_set_threads(uint64_t builder, int32_t threads, trtd_error* error);
+
+/* An empty network with explicit batch. `strongly_typed` 1 takes precisions from the model on 9.x and 10.x (11 and RTX
+   always do); TRTD_UNSUPPORTED with 1 on 8.x. */
+TRTD_API int32_t trtd_network_create(uint64_t builder, int32_t strongly_typed, uint64_t* network, trtd_error* error);
+
+/* Fill the network from an ONNX file in memory, once. `model_path` (or NULL) is where external data is looked for.
+   `onnx` is read during the call only.
+   Errors: TRTD_UNSUPPORTED without a parser, TRTD_PARSE_FAILED with the first complaint and its node, or when
+   the model has no output (a text can pass as an empty model). */
+TRTD_API int32_t trtd_network_parse(uint64_t network, const void* onnx, uint64_t bytes, const char* model_path,
+                                    trtd_error* error);
+
+/* Complaint `index` of the last parse, 0 .. errors - 1. */
+TRTD_API int32_t trtd_network_error(uint64_t network, int32_t index, trtd_parser_error* complaint, trtd_error* error);
+
+/* Counts. */
+TRTD_API int32_t trtd_network_facts(uint64_t network, trtd_network_info* info, trtd_error* error);
+
+/* Input or output (`mode`) `index` of the network. */
+TRTD_API int32_t trtd_network_tensor(uint64_t network, int32_t mode, int32_t index, trtd_tensor_info* info,
+                                     trtd_error* error);
+
+/* A fresh config: TF32 on, nothing else. */
+TRTD_API int32_t trtd_config_create(uint64_t builder, uint64_t* config, trtd_error* error);
+
+/* Set (1) or clear (0) a trtd_flag. The flag is read back: TRTD_UNSUPPORTED when this family or version does not have
+   it, TRTD_REFUSED when it did not stick. */
+TRTD_API int32_t trtd_config_set_flag(uint64_t config, int32_t flag, int32_t on, trtd_error* error);
+
+/* Read a trtd_flag; `on` 0 or 1. */
+TRTD_API int32_t trtd_config_get_flag(uint64_t config, int32_t flag, int32_t* on, trtd_error* error);
+
+/* Limit of a trtd_pool in bytes. Errors: TRTD_UNSUPPORTED, TRTD_REFUSED. */
+TRTD_API int32_t trtd_config_set_pool(uint64_t config, int32_t pool, uint64_t bytes, trtd_error* error);
+
+/* Read the limit of a trtd_pool. */
+TRTD_API int32_t trtd_config_get_pool(uint64_t config, int32_t pool, uint64_t* bytes, trtd_error* error);
+
+/* Set a trtd_option. Errors: TRTD_UNSUPPORTED, TRTD_REFUSED when it did not stick or an error was logged. */
+TRTD_API int32_t trtd_config_set_option(uint64_t config, int32_t option, int64_t value, trtd_error* error);
+
+/* Read a trtd_option. */
+TRTD_API int32_t trtd_config_get_option(uint64_t config, int32_t option, int64_t* value, trtd_error* error);
+
+/* Compute capabilities to build for (75, 80, 86, 89, 120, 121; 1 is the current GPU), 1 to 16 of them, each once.
+   TensorRT-RTX only. Errors: TRTD_UNSUPPORTED, TRTD_REFUSED naming the target. */
+TRTD_API int32_t trtd_config_set_targets(uint64_t config, const int32_t* targets, uint32_t count, trtd_error* error);
+
+/* An empty optimization profile. */
+TRTD_API int32_t trtd_profile_create(uint64_t builder, uint64_t* profile, trtd_error* error);
+
+/* Shape of input `name` at one trtd_selector. All three must be given, MIN <= OPT <= MAX in each dimension.
+   Errors: TRTD_INVALID_ARGUMENT for sizes below 0, TRTD_REFUSED. */
+TRTD_API int32_t trtd_profile_set_shape(uint64_t profile, const char* name, int32_t selector, const trtd_dims* dims,
+                                        trtd_error* error);
+
+/* Add the profile to the config; `index` is its number. A profile without shapes is refused. */
+TRTD_API int32_t trtd_config_add_profile(uint64_t config, uint64_t profile, int32_t* index, trtd_error* error);
+
+/* Use a timing cache: `bytes` 0 begins an empty one (`cache` may be NULL). With `ignore_mismatch` 1 a cache of another
+   device is taken all the same. Errors: TRTD_REFUSED. */
+TRTD_API int32_t trtd_config_load_timing_cache(uint64_t config, const void* cache, uint64_t bytes,
+                                               int32_t ignore_mismatch, trtd_error* error);
+
+/* The timing cache after a build, as a blob. TRTD_UNSUPPORTED when the config has none. */
+TRTD_API int32_t trtd_config_save_timing_cache(uint64_t config, uint64_t* blob, trtd_error* error);
+
+/* Send the builder's progress to the ring (1) or not (0), and make the build cancellable. TRTD_UNSUPPORTED below 9.3:
+   there progress can be guessed from the log only, and ending the process is the only way to cancel. */
+TRTD_API int32_t trtd_config_watch_progress(uint64_t config, int32_t on, trtd_error* error);
+
+/* Ask a running build to end at its next step; it then returns TRTD_CANCELLED. Never waits. The wish stays: a later
+   build with this config ends at once. TRTD_UNSUPPORTED unless progress is watched. */
+TRTD_API int32_t trtd_config_cancel(uint64_t config, trtd_error* error);
+
+/* Build a plan; takes seconds to hours. Errors: TRTD_BUILD_FAILED with the first logged error, TRTD_CANCELLED. */
+TRTD_API int32_t trtd_builder_build(uint64_t builder, uint64_t network, uint64_t config, uint64_t* blob,
+                                    trtd_error* error);
+
+/* ---------------------------------------------------------------- blob: bytes that TensorRT made */
+
+/* Size in bytes, 1 or more. */
+TRTD_API int32_t trtd_blob_size(uint64_t blob, uint64_t* bytes, trtd_error* error);
+
+/* Copy `bytes` from `offset` on. Errors: TRTD_INVALID_ARGUMENT beyond the end. */
+TRTD_API int32_t trtd_blob_read(uint64_t blob, uint64_t offset, void* data, uint64_t bytes, trtd_error* error);
+
+/* Make a file (mode 0644, replaced if there), write all bytes, fsync, close. On failure a regular file is
+   removed. Use a temporary name and rename it. Errors: TRTD_IO_ERROR. */
+TRTD_API int32_t trtd_blob_write_file(uint64_t blob, const char* path, trtd_error* error);
+
+/* Write all bytes to an open descriptor. Errors: TRTD_IO_ERROR. */
+TRTD_API int32_t trtd_blob_write_descriptor(uint64_t blob, int32_t descriptor, trtd_error* error);
+
+/* ---------------------------------------------------------------- runtime */
+
+/* A runtime on `device` (0: none; enough for TensorRT-RTX up to loading a plan). `flags` and errors as for
+   trtd_builder_create(). */
+TRTD_API int32_t trtd_runtime_create(uint64_t library, uint64_t device, int32_t flags, uint64_t* runtime,
+                                     trtd_error* error);
+
+/* Set a trtd_runtime_option. Errors: TRTD_UNSUPPORTED, TRTD_REFUSED. */
+TRTD_API int32_t trtd_runtime_set_option(uint64_t runtime, int32_t option, int64_t value, trtd_error* error);
+
+/* Read a trtd_runtime_option. */
+TRTD_API int32_t trtd_runtime_get_option(uint64_t runtime, int32_t option, int64_t* value, trtd_error* error);
+
+/* An engine from a plan. `plan` is read during the call only.
+   Errors: TRTD_PLAN_REFUSED with the first logged error. */
+TRTD_API int32_t trtd_engine_load(uint64_t runtime, const void* plan, uint64_t bytes, uint64_t* engine,
+                                  trtd_error* error);
+
+/* Facts of the engine. */
+TRTD_API int32_t trtd_engine_facts(uint64_t engine, trtd_engine_info* info, trtd_error* error);
+
+/* Input or output `index` of the engine, 0 .. tensors - 1. */
+TRTD_API int32_t trtd_engine_tensor(uint64_t engine, int32_t index, trtd_tensor_info* info, trtd_error* error);
+
+/* Shape of input `name` at a corner (trtd_selector) of profile `profile`. */
+TRTD_API int32_t trtd_engine_profile_shape(uint64_t engine, const char* name, int32_t profile, int32_t selector,
+                                           trtd_dims* dims, trtd_error* error);
+
+/* What the engine inspector tells of all layers; `format` 0 one line each, 1 JSON. Detailed only for an engine built
+   with TRTD_OPTION_PROFILING_VERBOSITY 2. Call twice: with capacity 0 for the length. */
+TRTD_API int32_t trtd_engine_describe(uint64_t engine, int32_t format, char* text, uint64_t capacity,
+                                      uint64_t* length, trtd_error* error);
+
+/* An execution context with static memory. `flags`: trtd_context_flag bits; with TRTD_CONTEXT_RUNTIME_CACHE `cache`
+   may hold `bytes` of an earlier trtd_context_save_cache() (NULL and 0: none). Seconds on TensorRT-RTX without a cache.
+   Errors: TRTD_UNSUPPORTED for flags where the family has no runtime cache, TRTD_NULL_RESULT, TRTD_REFUSED when the
+   cache is not accepted. */
+TRTD_API int32_t trtd_context_create(uint64_t engine, int32_t flags, const void* cache, uint64_t bytes,
+                                     uint64_t* context, trtd_error* error);
+
+/* The runtime cache of a context made with TRTD_CONTEXT_RUNTIME_CACHE, as a blob. */
+TRTD_API int32_t trtd_context_save_cache(uint64_t context, uint64_t* blob, trtd_error* error);
+
+/* Shape of an input for the next run; inside the current profile. Errors: TRTD_EXECUTION_FAILED. */
+TRTD_API int32_t trtd_context_set_shape(uint64_t context, const char* name, const trtd_dims* dims, trtd_error* error);
+
+/* Shape of any tensor under the current input shapes; -1 or `count` -1 where it is not known yet. */
+TRTD_API int32_t trtd_context_shape(uint64_t context, const char* name, trtd_dims* dims, trtd_error* error);
+
+/* Upper bound of an output's size in bytes under the current input shapes. */
+TRTD_API int32_t trtd_context_output_bytes(uint64_t context, const char* name, int64_t* bytes, trtd_error* error);
+
+/* Where a tensor lives: `memory` from `offset` on. The context keeps the memory alive. */
+TRTD_API int32_t trtd_context_set_address(uint64_t context, const char* name, uint64_t memory, uint64_t offset,
+                                          trtd_error* error);
+
+/* Switch to optimization profile `index` in `stream`. */
+TRTD_API int32_t trtd_context_set_profile(uint64_t context, int32_t index, uint64_t stream, trtd_error* error);
+
+/* Names of inputs whose shape (or shape values) are still missing, one a line; empty text when none is. */
+TRTD_API int32_t trtd_context_missing_shapes(uint64_t context, char* text, uint64_t capacity, uint64_t* length,
+                                             trtd_error* error);
+
+/* Put one run into the stream. All shapes and addresses must be set. Errors: TRTD_EXECUTION_FAILED. */
+TRTD_API int32_t trtd_context_enqueue(uint64_t context, uint64_t stream, trtd_error* error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
