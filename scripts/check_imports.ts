@@ -29,7 +29,7 @@ const PURE = [
   /^src\/detect\/(heads|letterbox|nms|image_header|detection|boxes)[a-z_]*\.ts$/,
   /^src\/tensorrt\/(plan|support|cuda|precision|install|failures?|log_line|onnx_node|versions)\w*\.ts$/,
   /^src\/tensorrt\/(discovery_(choice|elf|ld_cache|names)|probe_(findings|messages))\.ts$/,
-  /^src\/doctor\/(?!system\.ts)/,
+  /^src\/doctor\/(?!(system|build_logs)\.ts)/,
   /^src\/cache\/key\.ts$/,
   /^src\/serving\/policy\.ts$/,
 ];

@@ -30,7 +30,10 @@ export interface CliCommand {
   readonly summary: string;
   /** Not shown in the help: a process that trtd starts itself. */
   readonly hidden?: boolean;
-  /** Add arguments and the flags that are not settings; settings become flags by themselves. */
+  /**
+   * Add arguments and the flags that are not settings; settings become flags by themselves. A flag of a setting's name
+   * takes the setting's place.
+   */
   configure(command: Command): void;
   /**
    * Do the work.

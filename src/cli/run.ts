@@ -56,13 +56,15 @@ function commanderFrom(cli: CliCommand, terminal: Terminal, setStatus: (status: 
   const command = new Command(cli.name).description(cli.summary).helpOption("--help", "Print this help");
   cli.configure(command);
   command.option("--config <FILE>", "Configuration file; default: trtd.config.json where the command is called");
-  for (const [key, setting] of Object.entries(SETTINGS) as [SettingKey, Setting][]) {
+  const own = new Set(command.options.map((option) => option.attributeName()));
+  const settings = (Object.entries(SETTINGS) as [SettingKey, Setting][]).filter(([key]) => !own.has(camelCase(key)));
+  for (const [key, setting] of settings) {
     command.addOption(optionFrom(key, setting, setting.commands === "all" || setting.commands.includes(cli.name)));
   }
   return command.action(async () => {
     const given: Record<string, unknown> = command.opts();
     const flags: Record<string, string | string[]> = {};
-    for (const key of Object.keys(SETTINGS)) {
+    for (const [key] of settings) {
       const value = given[camelCase(key)];
       if (value !== undefined) flags[key] = value as string | string[];
       delete given[camelCase(key)];

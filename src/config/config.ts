@@ -77,8 +77,8 @@ function refuseUnknownVariables(environment: Readonly<Record<string, string>>): 
   }
 }
 
-/** Variables that the repository's own tools and tests use. */
-const OTHER_VARIABLES = /^TRTD_(TOOLS|GPU|TEST|BENCH)_/;
+/** `TRTD_SHIM` names libtrtd; the others are of the repository's own tools and tests. */
+const OTHER_VARIABLES = /^TRTD_(SHIM$|FAKE(_|$)|(TOOLS|GPU|TEST|BENCH)_)/;
 
 function valueFromText(setting: Setting, text: string | readonly string[]): unknown {
   if (setting.kind === "list") return [text].flat().flatMap((part) => part.split(",")).map((part) => part.trim());

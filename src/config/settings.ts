@@ -30,6 +30,7 @@ const setting = <S extends z.ZodType, D>(
 ) => ({ kind, schema, ...rest });
 
 const DETECTING = ["detect", "serve", "bench"] as const;
+const TENSORRT = ["doctor", "build-engine", "detect", "serve", "bench"] as const;
 const SERVING = ["serve"] as const;
 
 /** The settings, in the order in which the help shows them. */
@@ -50,13 +51,19 @@ export const SETTINGS = {
     default: "auto" as const,
     help: "What runs the model: auto, tensorrt or onnxruntime",
     placeholder: "NAME",
-    commands: DETECTING,
+    commands: [...DETECTING, "doctor"],
   }),
   device: setting("text", z.string().min(1).optional(), {
     default: undefined,
     help: "GPU by index or UUID",
     placeholder: "INDEX|UUID",
-    commands: DETECTING,
+    commands: TENSORRT,
+  }),
+  tensorrt: setting("text", z.string().min(1).optional(), {
+    default: undefined,
+    help: "Folder of TensorRT's libraries, or one of them; default: where the loader, packages and Python have them",
+    placeholder: "DIR",
+    commands: TENSORRT,
   }),
   threads: setting("number", z.number().int().min(1).max(1024).optional(), {
     default: undefined,

@@ -71,7 +71,9 @@ export async function realLibrary(name: keyof typeof WHEELS): Promise<RealLibrar
     parser: wheel.parser === null ? "" : join(root, wheel.folder, wheel.parser),
   };
   if (await isFile(library.core)) return library;
-  if (Deno.env.get("TRTD_TEST_NO_DOWNLOAD") === "1") return "TRTD_TEST_NO_DOWNLOAD is set and it was not fetched before";
+  if (Deno.env.get("TRTD_TEST_NO_DOWNLOAD") === "1") {
+    return "TRTD_TEST_NO_DOWNLOAD is set and it was not fetched before";
+  }
   if (unreachable !== undefined) return unreachable;
   await Deno.mkdir(toolsFolder(), { recursive: true });
   const parcel = await Deno.makeTempDir({ dir: toolsFolder(), prefix: "fetch-" });
