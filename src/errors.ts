@@ -97,7 +97,7 @@ export const ERRORS = {
     404,
     "input",
     "There is no model of that name",
-    "List the known models with GET /v1/models, or give the path of an .onnx file",
+    "Name a folder of --models or a bundled model (codes), or give the path of an .onnx file",
   ),
   MODEL_NAME_INVALID: row(
     400,

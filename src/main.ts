@@ -7,8 +7,12 @@ const COMMANDS: Readonly<Record<string, () => Promise<CliCommand>>> = {
   detect: async () => (await import("./cli/detect.ts")).detectCommand,
   serve: async () => (await import("./cli/serve.ts")).serveCommand,
   inspect: async () => (await import("./cli/inspect.ts")).inspectCommand,
+  doctor: async () => (await import("./cli/doctor.ts")).doctorCommand,
   bench: async () => (await import("./cli/bench.ts")).benchCommand,
   worker: async () => (await import("./cli/worker.ts")).workerCommand,
+  "build-engine": async () => (await import("./cli/build_engine.ts")).buildEngineCommand,
+  "build-child": async () => (await import("./cli/build_child.ts")).buildChildCommand,
+  probe: async () => (await import("./cli/probe.ts")).probeCommand,
 };
 
 if (import.meta.main) Deno.exit(await runCli(Deno.args, COMMANDS));

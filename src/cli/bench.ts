@@ -25,6 +25,7 @@ export const benchCommand: CliCommand = {
       .option("--requests <N>", "Requests of one client in a round, 5 to 1000", "20")
       .option("--clients <N>", "Clients at once, 1 to 256", "8")
       .option("--no-baseline", "Leave the Python service out")
+      .option("--wait-for-idle", "Before each measurement wait until the rest of the machine is idle")
       .option("--json", "Print one JSON value instead of a table");
   },
 
@@ -65,6 +66,7 @@ export const benchCommand: CliCommand = {
       baseline: noBaseline === null,
       compiled: compiled !== null && await isFile(compiled) ? compiled : null,
       serveFlags: ["--backend", "onnxruntime"],
+      waitForIdle: flags["waitForIdle"] === true,
       note,
     });
     const rows = rowsFrom(measures);

@@ -1,5 +1,5 @@
-/** `trtd inspect`: what an ONNX file is and who can run it. */
-import { relative } from "node:path";
+/** `trtd inspect`: what an ONNX model or an engine is and who can run it. */
+import { basename, relative } from "node:path";
 import { detectHead, type Head } from "../detect/heads.ts";
 import { EXIT, TrtdError, trtdErrorFrom } from "../errors.ts";
 import { readModelFile } from "../models/model_file.ts";
@@ -9,7 +9,11 @@ import { type FileDigests, fileDigests, modelFacts } from "../onnx/facts.ts";
 import type { ModelFacts } from "../onnx/model_facts.ts";
 import { readModel } from "../onnx/read.ts";
 import type { CliCommand, CommandContext, Terminal } from "./command.ts";
-import { inspectionText } from "./inspection_text.ts";
+import { discoverTensorRt } from "../tensorrt/discovery.ts";
+import { readPlanHeader } from "../tensorrt/plan_header.ts";
+import { isEngineFile, type PlanInspection, planInspection } from "../tensorrt/plan_inspection.ts";
+import { type Release, versionFromText } from "../tensorrt/versions.ts";
+import { engineText, inspectionText } from "./inspection_text.ts";
 import { noteError } from "./note_error.ts";
 
 /** The head that was found, or why none was. */
@@ -37,25 +41,32 @@ export interface Inspection extends FileDigests, ModelFacts {
   readonly backends: readonly Ability[];
 }
 
+/** One engine's entry of `--json`. */
+export interface EngineInspection extends FileDigests, PlanInspection {
+  readonly file: string;
+}
+
 export const inspectCommand: CliCommand = {
   name: "inspect",
-  summary: "Say what an ONNX file is and who can run it",
+  summary: "Say what an ONNX model or an engine is and who can run it",
 
   configure(command) {
     command
-      .argument("<FILE...>", "ONNX files")
+      .argument("<FILE...>", "ONNX models and TensorRT engines")
       .option("--json", "Print one JSON value: an object for one file, a list for several");
   },
 
-  async run({ args, flags, terminal }: CommandContext): Promise<number> {
+  async run({ args, flags, config, terminal }: CommandContext): Promise<number> {
     const asJson = flags["json"] === true;
-    const entries: (Inspection | { file: string; error: Failure })[] = [];
+    const entries: (Inspection | EngineInspection | { file: string; error: Failure })[] = [];
+    const tensorrt = config.tensorrt === undefined ? undefined : terminal.resolve(config.tensorrt);
     let status: number = EXIT.fine;
     for (const file of args) {
       try {
-        const inspection = await inspectFile(file, terminal);
+        const inspection = await inspectFile(file, terminal, tensorrt);
         entries.push(inspection);
-        if (!asJson) terminal.print((entries.length > 1 ? "\n" : "") + inspectionText(inspection));
+        const text = () => "kind" in inspection ? engineText(inspection) : inspectionText(inspection);
+        if (!asJson) terminal.print((entries.length > 1 ? "\n" : "") + text());
       } catch (thrown) {
         const error = trtdErrorFrom(thrown);
         if (status === EXIT.fine) status = error.row.exit;
@@ -68,9 +79,17 @@ export const inspectCommand: CliCommand = {
   },
 };
 
-async function inspectFile(file: string, terminal: Terminal): Promise<Inspection> {
+async function inspectFile(
+  file: string,
+  terminal: Terminal,
+  tensorrt: string | undefined,
+): Promise<Inspection | EngineInspection> {
   const path = terminal.resolve(file);
   const bytes = await readModelFile(path);
+  if (isEngineFile(basename(path), bytes)) {
+    const inspection = planInspection(readPlanHeader(bytes), installedReleases(tensorrt));
+    return { file: shownPath(path, terminal.cwd), ...fileDigests(bytes), ...inspection };
+  }
   const facts = modelFacts(readModel(bytes));
   return {
     file: shownPath(path, terminal.cwd),
@@ -79,6 +98,14 @@ async function inspectFile(file: string, terminal: Terminal): Promise<Inspection
     head: await headFinding(path, facts),
     backends: modelAbilities(facts),
   };
+}
+
+/** TensorRTs of this machine by their files; nothing is loaded. */
+function installedReleases(named: string | undefined): Release[] {
+  return discoverTensorRt(named).libraries.flatMap(({ product, version_by_name: name, problem }) => {
+    const version = versionFromText(name ?? "");
+    return version === null || problem !== null ? [] : [{ product, version }];
+  });
 }
 
 async function headFinding(path: string, facts: ModelFacts): Promise<HeadFinding> {

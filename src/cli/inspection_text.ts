@@ -1,8 +1,9 @@
-/** A model's facts as text for people. */
+/** The facts of a model or an engine as text for people. */
 import type { Ability } from "../onnx/abilities.ts";
 import type { ValueSpec } from "../onnx/model_facts.ts";
 import { plainText, quoted, shortText } from "../onnx/quoted.ts";
-import type { Inspection } from "./inspect.ts";
+import { planInspectionLines } from "../tensorrt/plan_inspection.ts";
+import type { EngineInspection, Inspection } from "./inspect.ts";
 
 const TITLE_COLUMNS = 13;
 const LINE_COLUMNS = 100;
@@ -13,6 +14,20 @@ const LABEL_COLUMNS = 32;
 /** Lines of `title  text`, aligned; long lists go on in the next line. */
 export function inspectionText(one: Inspection): string {
   return [one.file, ...rowsOf(one).flatMap(([title, lines]) => rowLines(title, lines))].join("\n");
+}
+
+/** The same for an engine. */
+export function engineText(one: EngineInspection): string {
+  const digests: [string, string][] = [
+    ["size", `${sizeText(one.bytes)} (${grouped(one.bytes)} bytes)`],
+    ["sha256", one.sha256],
+    ["md5", one.md5],
+  ];
+  const nowhere: [string, string][] = one.verdicts.length > 0 ? [] : [["here", "no TensorRT is found on this machine"]];
+  const lines = [...digests, ...planInspectionLines(one), ...nowhere].flatMap(([title, text]) =>
+    rowLines(title, [plainText(text)])
+  );
+  return [one.file, ...lines].join("\n");
 }
 
 type Row = readonly [title: string, lines: readonly string[]];

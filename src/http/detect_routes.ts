@@ -81,7 +81,9 @@ export function servedModel({ models }: Served, name: string | undefined): strin
   if (!MODEL_NAME.test(name)) {
     throw new TrtdError("MODEL_NAME_INVALID", `The name "${name.slice(0, 80)}" is not allowed`);
   }
-  throw new TrtdError("MODEL_NOT_FOUND", `The model "${name}" is not served here`);
+  throw new TrtdError("MODEL_NOT_FOUND", `The model "${name}" is not served here`, {
+    remedy: "GET /v1/models lists the models that are served; start the server with --model to add one",
+  });
 }
 
 /** Parameters of the address, in order, repeated ones included. */

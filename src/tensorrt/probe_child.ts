@@ -2,11 +2,20 @@
 import { cudaDevice, cudaRuntimeVersion, openCuda } from "../../ffi/cuda.ts";
 import { Evidence, LibraryKind as NativeKind, Part, Product as NativeProduct, Severity } from "../../ffi/enums.ts";
 import { type LibraryFacts, TensorRtLibrary } from "../../ffi/library.ts";
-import { loadShim, ShimLoadError } from "../../ffi/load.ts";
+import { loadShim, type Shim, ShimLoadError } from "../../ffi/load.ts";
 import { logToDescriptor } from "../../ffi/log.ts";
 import { ShimError } from "../../ffi/shim_error.ts";
+import { TrtdError } from "../errors.ts";
 import type { LibraryKind } from "./discovery_names.ts";
-import type { GpuFact, LibraryFact, ProbeFacts, ProbeLine, ProbeRequest, ProbeStep } from "./probe_messages.ts";
+import type {
+  GpuFact,
+  LibraryFact,
+  ProbeFacts,
+  ProbeFailure,
+  ProbeLine,
+  ProbeRequest,
+  ProbeStep,
+} from "./probe_messages.ts";
 
 type Tell = (line: ProbeLine) => void;
 
@@ -15,13 +24,20 @@ export async function answerNative(
   request: Extract<ProbeRequest, { subject: "cuda" | "tensorrt" }>,
   tell: Tell,
 ): Promise<void> {
-  const shim = await step("shim", tell, () => ({ path: loadShim().path }));
+  const shim = await step("shim", tell, async () => ({ path: (await openShim()).path }));
   if (shim !== null) {
     logToDescriptor(2, Severity.ERROR);
     if (request.subject === "cuda") await askCuda(request.runtime, tell);
     else await askTensorRt(request, tell);
   }
   tell({ done: true });
+}
+
+/** What `TRTD_SHIM` names, else what the compiled file holds, else what was built. */
+async function openShim(): Promise<Shim> {
+  if (!Deno.build.standalone || Deno.env.get("TRTD_SHIM")) return loadShim();
+  const { openBundledShim } = await import("../native/shim.ts");
+  return openBundledShim(loadShim);
 }
 
 /** @returns what the step found, null when it failed */
@@ -41,7 +57,10 @@ async function step<K extends ProbeStep>(
   }
 }
 
-function failureFrom(error: unknown): { status: string; code: number; message: string } {
+function failureFrom(error: unknown): Omit<ProbeFailure, "step"> {
+  if (error instanceof TrtdError) {
+    return { status: error.code, code: 0, message: error.message, remedy: error.remedy };
+  }
   if (error instanceof ShimError) return { status: error.statusName, code: error.code, message: error.message };
   if (error instanceof ShimLoadError) return { status: "SHIM", code: 0, message: error.message };
   if (error instanceof Error) return { status: error.name, code: 0, message: error.message };

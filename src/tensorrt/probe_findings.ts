@@ -47,11 +47,11 @@ export function findingsOf({ failures, end, said }: Pick<ProbeOutcome, "failures
   return [...failures.map(failureFinding), ...(last === null ? [] : [last])];
 }
 
-function failureFinding({ step, status, code, message }: ProbeFailure): Finding {
-  const row = STATUSES[status];
+function failureFinding({ step, status, code, message, remedy }: ProbeFailure): Finding {
+  const row = STATUSES[status] ?? (isErrorCode(status) ? { code: status, remedy } : undefined);
   const asked = status === "CUDA_ERROR" ? `CUDA initialization failure with error: ${code}` : message;
   const explained = explainFailure([asked]);
-  const known = explained.known && status !== "SHIM";
+  const known = explained.known && status !== "SHIM" && remedy === undefined;
   const kind: ErrorCode = row?.code ?? (known ? explained.code : step === "self-check" ? "ABI_MISMATCH" : "INTERNAL");
   const cause = known && status === "CUDA_ERROR" ? `: ${lowerFirst(explained.cause)}` : "";
   return {
@@ -62,6 +62,8 @@ function failureFinding({ step, status, code, message }: ProbeFailure): Finding 
     native_code: code,
   };
 }
+
+const isErrorCode = (status: string): status is ErrorCode => Object.hasOwn(ERRORS, status);
 
 const lowerFirst = (text: string): string => text.replace(/^[A-Z](?![A-Z])/, (letter) => letter.toLowerCase());
 

@@ -111,11 +111,16 @@ export interface ProbeFacts {
 /** A step that failed without a crash. */
 export interface ProbeFailure {
   readonly step: ProbeStep;
-  /** Status of libtrtd, such as `CUDA_ERROR`; `SHIM` when libtrtd itself is missing, else the name of the error. */
+  /**
+   * Status of libtrtd, such as `CUDA_ERROR`; `SHIM` when libtrtd itself is missing; code of a `TrtdError`; else the name
+   * of the error.
+   */
   readonly status: string;
   /** Native code, 0 for none; for `CUDA_ERROR` the CUresult. */
   readonly code: number;
   readonly message: string;
+  /** What a `TrtdError` says can be done. */
+  readonly remedy?: string;
 }
 
 export type ProbeLine =

@@ -30,7 +30,8 @@ async function answerAddon(name: "onnxruntime" | "sharp", tell: (line: ProbeLine
   } catch (thrown) {
     const error = thrown instanceof Error ? thrown : new Error(String(thrown));
     const status = "code" in error && typeof error.code === "string" ? error.code : error.name;
-    tell({ failure: { step: "load", status, code: 0, message: error.message } });
+    const remedy = "remedy" in error && typeof error.remedy === "string" ? { remedy: error.remedy } : {};
+    tell({ failure: { step: "load", status, code: 0, message: error.message, ...remedy } });
   }
   tell({ done: true });
 }

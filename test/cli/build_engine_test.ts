@@ -1,0 +1,380 @@
+import assert from "node:assert/strict";
+import { dirname, join, resolve } from "node:path";
+import { chooseMachine, type MachineWishes, type Probed } from "../../src/cli/build_machine.ts";
+import { TrtdError } from "../../src/errors.ts";
+import type { FoundTensorRt } from "../../src/tensorrt/discovery.ts";
+import type { TensorRtProbe } from "../../src/tensorrt/probe.ts";
+import type { GpuFact, LibraryFact } from "../../src/tensorrt/probe_messages.ts";
+import { fakeSet, nativeTest, shimAndFakes } from "../native/children.ts";
+import { assertHead, detector, filesUnder } from "../tensorrt/build/fake_build.ts";
+
+const MAIN = resolve(import.meta.dirname!, "../../src/main.ts");
+const GPU_89 = "NVIDIA Fake 4090:8.9:24564";
+const GPU_120 = "NVIDIA Fake 5060:12.0:8192";
+
+interface CliOptions {
+  readonly set: string;
+  readonly script?: string;
+  readonly gpus?: string;
+  readonly model?: Uint8Array;
+}
+
+interface Ran {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+interface Cli {
+  readonly cwd: string;
+  readonly child: Deno.ChildProcess;
+  /** How it ended and what it printed. */
+  readonly end: Promise<Ran>;
+}
+
+/** Starts `trtd build-engine pets.onnx ...` with a fake TensorRT and a fake driver, in a folder of its own. */
+async function withCli<T>(
+  options: CliOptions,
+  args: readonly string[],
+  body: (cli: Cli) => Promise<T>,
+  files: Readonly<Record<string, string>> = {},
+): Promise<T> {
+  const cwd = await Deno.makeTempDir({ prefix: "trtd-cli-" });
+  const { core, cuda } = fakeSet(options.set);
+  await Deno.writeFile(join(cwd, "pets.onnx"), options.model ?? detector([1, 3, 640, 1152]));
+  for (const [name, text] of Object.entries(files)) await Deno.writeTextFile(join(cwd, name), text);
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", MAIN, "build-engine", "pets.onnx", "--tensorrt", dirname(core), ...args],
+    cwd,
+    env: {
+      LD_LIBRARY_PATH: dirname(cuda),
+      TRTD_SHIM: shimAndFakes().shim,
+      TRTD_FAKE: options.script ?? "",
+      TRTD_FAKE_GPUS: options.gpus ?? GPU_89,
+      INIT_CWD: cwd,
+      NO_COLOR: "1",
+    },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const end = child.output().then(({ code, stdout, stderr }) => {
+    const decoder = new TextDecoder();
+    return { code, out: decoder.decode(stdout), err: decoder.decode(stderr) };
+  });
+  const timer = setTimeout(() => child.kill("SIGKILL"), 30_000);
+  try {
+    return await body({ cwd, child, end });
+  } finally {
+    await end;
+    clearTimeout(timer);
+    await Deno.remove(cwd, { recursive: true });
+  }
+}
+
+const builtFiles = (cwd: string): string[] => {
+  try {
+    return filesUnder(join(cwd, "models/trt"));
+  } catch {
+    return [];
+  }
+};
+
+/** The model of the incident: its boxes are suppressed in the graph. */
+const yolo = detector([1, 3, 640, 1152], "EfficientNMS_TRT");
+
+nativeTest(
+  "incident: TensorRT 8.6 and a GPU of 12.0 are refused before the builder is touched",
+  () =>
+    withCli({ set: "8.6", gpus: GPU_120, model: yolo }, [], async ({ cwd, end }) => {
+      const { code, out, err } = await end;
+      assert.equal(code, 3, err);
+      assert.equal(out, "");
+      assert.match(err, /^trtd: GPU_UNSUPPORTED: TensorRT 8\.6\.1 .*"NVIDIA Fake 5060" \(compute capability 12\.0\)/m);
+      assert.match(err, /^ {2}remedy: Install TensorRT 10\.8/m);
+      assert.doesNotMatch(err, /\bnull\b|__enter__/);
+      assert.deepEqual(builtFiles(cwd), []);
+    }),
+);
+
+nativeTest(
+  "incident: with --force the builder's null is a failed build with its cause, and nothing is left but the log",
+  () =>
+    withCli({ set: "8.6", gpus: GPU_120, model: yolo }, ["--force", "--json"], async ({ cwd, end }) => {
+      const { code, out, err } = await end;
+      assert.equal(code, 4, err);
+      const { error, log, end: how, explanation } = JSON.parse(out);
+      assert.equal(error.code, "BUILD_FAILED");
+      assert.match(error.detail, /newer than this TensorRT.*smVerHex2Dig/);
+      assert.match(error.remedy, /Install TensorRT 10\.8 or later/);
+      assert.equal(how.kind, "refused");
+      assert.equal(explanation.id, "gpu-newer-than-tensorrt");
+      for (const text of [error.detail, error.remedy, err]) assert.doesNotMatch(text, /\bnull\b|__enter__/);
+      assert.match(err, /^trtd: BUILD_FAILED: .*smVerHex2Dig/m);
+      const text = await Deno.readTextFile(log);
+      assertHead(text);
+      assert.match(text, /^# gpu: NVIDIA Fake 5060, index 0, GPU-/m);
+      assert.match(text, /^# compute capability: 12\.0$/m);
+      assert.match(text, /^# tensorrt: TensorRT 8\.6\.1, family 8\.6/m);
+      assert.match(text, /Assertion major >= 0 && major < 10 failed/);
+      assert.deepEqual(builtFiles(cwd), ["pets/f32/bs1/pets.build.log"]);
+    }),
+);
+
+nativeTest(
+  "build-engine --json: the answer is one JSON value of the contract",
+  () =>
+    withCli({ set: "10.16" }, ["--json", "--precision", "fp16"], async ({ cwd, end }) => {
+      const { code, out, err } = await end;
+      assert.equal(code, 0, err);
+      const answer = JSON.parse(out);
+      assert.deepEqual(Object.keys(answer), [
+        "engine",
+        "metadata",
+        "cache",
+        "missed_because",
+        "tensorrt",
+        "targets",
+        "precision",
+        "batch",
+        "duration_s",
+        "report",
+      ]);
+      assert.equal(answer.engine, join(cwd, "models/trt/pets/fp16/bs1/pets.engine"));
+      assert.equal(answer.metadata, `${answer.engine}.json`);
+      assert.deepEqual([answer.cache, answer.missed_because, answer.targets], ["built", [], [89]]);
+      assert.deepEqual(answer.tensorrt, { product: "tensorrt", version: "10.16.1.7" });
+      assert.match(err, /TensorRT 10\.16\.1\.7 is used/);
+    }),
+);
+
+nativeTest("build-engine: --max takes shapes here, and --device a GPU", () => {
+  const model = detector(["batch", 3, 640, 640]);
+  const shapes = ["--min", "1x3x640x640", "--opt", "2x3x640x640", "--max", "images:4x3x640x640"];
+  const gpus = `${GPU_120};${GPU_89}`;
+  return withCli({ set: "10.16", model, gpus }, [...shapes, "--device", "1"], async ({ cwd, end }) => {
+    const { code, out, err } = await end;
+    assert.equal(code, 0, err);
+    assert.match(out, /bs4\/pets\.engine\n {2}TensorRT 10\.16\.1\.7, f32, batch 4, for 89\n/);
+    const metadata = JSON.parse(await Deno.readTextFile(join(cwd, "models/trt/pets/f32/bs4/pets.engine.json")));
+    assert.equal(metadata.gpu.name, "NVIDIA Fake 4090");
+  });
+});
+
+const USAGE: readonly (readonly [title: string, args: readonly string[], status: number, says: RegExp])[] = [
+  ["a batch that is no number", ["--batch", "two"], 2, /USAGE: --batch is "two"/],
+  ["a precision that does not exist", ["--precision", "int8"], 2, /USAGE: .*int8/],
+  ["a time limit of nothing", ["--time-limit", "0"], 2, /USAGE: --time-limit/],
+  [
+    "a GPU that is not there",
+    ["--device", "7"],
+    3,
+    /GPU_UNAVAILABLE: --device 7 names no GPU: there are 0 \(NVIDIA Fake/,
+  ],
+  ["targets of a TensorRT that has none", ["--targets", "86"], 2, /OPTION_UNSUPPORTED/],
+];
+
+for (const [title, args, status, says] of USAGE) {
+  nativeTest(`build-engine: refuses ${title}`, () =>
+    withCli({ set: "10.16" }, args, async ({ cwd, end }) => {
+      const { code, err } = await end;
+      assert.match(err, says);
+      assert.equal(code, status);
+      assert.deepEqual(builtFiles(cwd), []);
+    }));
+}
+
+/** Waits until the build child of the folder is at work, and answers its process id. */
+async function childAtWork(cwd: string, parent: number): Promise<number> {
+  for (let attempt = 0; attempt < 200; attempt++) {
+    const log = join(cwd, "models/trt/pets/f32/bs1/pets.build.log");
+    const text = await Deno.readTextFile(log).catch(() => "");
+    const [child] = childrenOf(parent);
+    if (text !== "" && child !== undefined && commandOf(child).includes("child_process.ts")) {
+      await pause(600);
+      return child;
+    }
+    await pause(50);
+  }
+  throw new Error("The build child did not start");
+}
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+function childrenOf(pid: number): number[] {
+  const text = Deno.readTextFileSync(`/proc/${pid}/task/${pid}/children`);
+  return text.split(" ").filter((word) => word !== "").map(Number);
+}
+
+function commandOf(pid: number): string {
+  try {
+    return Deno.readTextFileSync(`/proc/${pid}/cmdline`);
+  } catch {
+    return "";
+  }
+}
+
+async function isGone(pid: number): Promise<boolean> {
+  for (let attempt = 0; attempt < 60; attempt++) {
+    if (!commandOf(pid).includes("child_process.ts")) return true;
+    await pause(50);
+  }
+  return false;
+}
+
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  nativeTest(
+    `build-engine: ${signal} ends the build with 130 and leaves no engine and no process`,
+    () =>
+      withCli({ set: "10.16", script: "step=200" }, [], async ({ cwd, child, end }) => {
+        const pid = await childAtWork(cwd, child.pid);
+        child.kill(signal);
+        const { code, err } = await end;
+        assert.equal(code, 130, err);
+        assert.match(err, /^trtd: INTERRUPTED: /m);
+        assert(await isGone(pid));
+        assert.deepEqual(builtFiles(cwd), ["pets/f32/bs1/pets.build.log"]);
+      }),
+  );
+}
+
+nativeTest(
+  "build-engine: when it is killed, its child ends too and leaves no engine",
+  () =>
+    withCli({ set: "10.16", script: "build=hang" }, [], async ({ cwd, child, end }) => {
+      const pid = await childAtWork(cwd, child.pid);
+      child.kill("SIGKILL");
+      assert.equal((await end).code, 137);
+      assert(await isGone(pid));
+      assert.deepEqual(builtFiles(cwd), ["pets/f32/bs1/pets.build.log"]);
+      const log = await Deno.readTextFile(join(cwd, "models/trt/pets/f32/bs1/pets.build.log"));
+      assert.match(log, /INFO tensorrt-10\.16\.1: The build goes round in circles\n$/);
+    }),
+);
+
+nativeTest(
+  "build-engine: a broken configuration file that is not used does not reach the child",
+  () =>
+    withCli({ set: "10.16" }, ["--config", "good.json"], async ({ cwd, end }) => {
+      const { code, err } = await end;
+      assert.equal(code, 0, err);
+      assert.equal(builtFiles(cwd).length, 3);
+    }, { "good.json": "{}", "trtd.config.json": "{" }),
+);
+
+const gpuFact = (capability: string): GpuFact => ({
+  index: 0,
+  name: "GPU",
+  uuid: "GPU-00000000-0000-0000-0000-000000000000",
+  compute_capability: capability,
+  memory_total: 1,
+  memory_free: null,
+  mig: false,
+  integrated: false,
+  multiprocessors: 1,
+  pci_bus_id: "0000:01:00.0",
+});
+
+function probe(
+  version: string | null,
+  changes: { kind?: LibraryFact["kind"]; parser?: string | null } = {},
+): TensorRtProbe {
+  const product = version?.startsWith("1.") === true ? "tensorrt-rtx" : "tensorrt";
+  const { kind = "full", parser = "/p.so" } = changes;
+  const found: FoundTensorRt = {
+    path: `/lib/${version}`,
+    real_path: `/lib/${version}`,
+    product,
+    kind,
+    major: null,
+    version_by_name: version,
+    cuda: null,
+    package: null,
+    parser,
+    plugins: null,
+    origin: "loader",
+    via: "the loader's cache",
+    also_via: [],
+    problem: null,
+  };
+  const broken = { step: "library", code: "NATIVE_LOAD_FAILED", detail: "It is broken", remedy: "Mend it" } as const;
+  return {
+    found,
+    library: version === null ? null : { product, kind, version, path: found.path, evidence: "run", forced: false },
+    parser,
+    plugins: null,
+    self_check: null,
+    findings: version === null ? [{ ...broken, native_code: 0 }] : [],
+    ms: 1,
+  };
+}
+
+function probed(capability: string | null, tensorrt: readonly TensorRtProbe[], changes: Partial<Probed> = {}): Probed {
+  return {
+    platform: "linux-x86_64",
+    cuda: {
+      shim: "/lib/libtrtd.so",
+      driver: { cuda_version: "13.0", release: "580.65.06", device_count: 1, library: "libcuda.so.1" },
+      gpus: capability === null ? [] : [gpuFact(capability)],
+      runtime: null,
+      findings: [],
+      ms: 1,
+    },
+    tensorrt,
+    ...changes,
+  };
+}
+
+const NO_WISHES: MachineWishes = { tensorrt: undefined, device: undefined, targets: undefined, force: false };
+
+Deno.test("build-engine: of several TensorRTs the one that fits the GPU is taken", () => {
+  const all = [probe("8.6.1"), probe("10.16.1"), probe("1.7.1.116")];
+  const chosen = (capability: string | null, wishes: Partial<MachineWishes> = {}) =>
+    chooseMachine({ ...NO_WISHES, ...wishes }, probed(capability, all)).machine.tensorrt.version;
+  assert.equal(chosen("8.9"), "10.16.1");
+  assert.equal(chosen("6.1"), "8.6.1");
+  assert.equal(chosen("12.0"), "10.16.1");
+  assert.equal(chosen(null), "1.7.1.116");
+  assert.equal(chosen("8.9", { targets: "86" }), "1.7.1.116");
+});
+
+Deno.test("build-engine: where none fits, the best is taken for its reason", () => {
+  const { machine } = chooseMachine(NO_WISHES, probed("12.0", [probe("8.6.1")]));
+  assert.equal(machine.tensorrt.version, "8.6.1");
+  assert.equal(machine.gpu?.computeCapability, "12.0");
+});
+
+const NOTHING: readonly (readonly [title: string, probed: Probed, code: string, says: RegExp])[] = [
+  ["no TensorRT", probed("8.9", []), "TENSORRT_NOT_FOUND", /No TensorRT was found/],
+  [
+    "a lean runtime",
+    probed("8.9", [probe("10.16.1", { kind: "lean" })]),
+    "TENSORRT_NOT_FOUND",
+    /lean runtime, which cannot build/,
+  ],
+  [
+    "a TensorRT without parser",
+    probed("8.9", [probe("10.16.1", { parser: null })]),
+    "TENSORRT_NOT_FOUND",
+    /no ONNX parser/,
+  ],
+  ["a broken TensorRT", probed("8.9", [probe(null)]), "TENSORRT_NOT_FOUND", /It is broken/],
+  [
+    "no libtrtd",
+    probed("8.9", [], { cuda: { shim: null, driver: null, gpus: [], runtime: null, findings: [], ms: 1 } }),
+    "NATIVE_LOAD_FAILED",
+    /libtrtd cannot be used/,
+  ],
+  ["a system without TensorRT", probed(null, [], { platform: null }), "TENSORRT_NOT_FOUND", /for this system/],
+];
+
+for (const [title, facts, code, says] of NOTHING) {
+  Deno.test(`build-engine: with ${title} it says so`, () => {
+    assert.throws(() => chooseMachine(NO_WISHES, facts), (thrown) => {
+      assert(thrown instanceof TrtdError);
+      assert.equal(thrown.code, code);
+      assert.match(thrown.message, says);
+      return true;
+    });
+  });
+}

@@ -1,0 +1,346 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import type { ErrorCode } from "../../../src/errors.ts";
+import type { EngineMetadata } from "../../../src/tensorrt/build/engine_metadata.ts";
+import { childCommand, thisProgram } from "../../../src/tensorrt/build/child_program.ts";
+import type { BuildProgress } from "../../../src/tensorrt/build/messages.ts";
+import { nativeTest } from "../../native/children.ts";
+import { assertHead, detector, type FakeBuild, fakeBuild } from "./fake_build.ts";
+
+const ENGINE_FILES = [
+  "pets/f32/bs1/pets.build.log",
+  "pets/f32/bs1/pets.engine",
+  "pets/f32/bs1/pets.engine.json",
+];
+
+for (const set of ["8.5", "8.6", "9.3", "10.0", "10.16", "11.1", "rtx-1.4", "rtx-1.6"]) {
+  nativeTest(`build: the fake ${set} makes an engine in its place, and nothing else is left`, async () => {
+    const { result, failure, log, files } = await fakeBuild({ set });
+    assert.equal(failure, null, failure?.message);
+    assert.deepEqual(files, ENGINE_FILES);
+    assert.equal(result!.report.bytes, result!.metadata.engine.bytes);
+    assert.deepEqual(result!.metadata.targets, [89]);
+    assertHead(log);
+  });
+}
+
+nativeTest("build: the metadata says what the engine was made of, for and by", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "trtd-build-" });
+  try {
+    const model = detector(["batch", 3, 640, 1152]);
+    const wishes = { batch: 2, precision: "fp16", workspaceMb: 64, optimizationLevel: 4 } as const;
+    const { result } = await fakeBuild({ set: "10.16", model, wishes }, folder);
+    const { engine, metadata: path } = result!.place;
+    assert.equal(engine, join(folder, "trt/pets/fp16/bs2/pets.engine"));
+    const metadata: EngineMetadata = JSON.parse(await Deno.readTextFile(path));
+    const bytes = await Deno.readFile(engine);
+    assert.equal(metadata.engine.sha256, createHash("sha256").update(bytes).digest("hex"));
+    assert.equal(metadata.engine.bytes, bytes.length);
+    assert.equal(metadata.model.sha256, createHash("sha256").update(model).digest("hex"));
+    assert.equal(metadata.gpu?.name, "NVIDIA Fake");
+    assert.deepEqual(
+      [metadata.precision, metadata.batch, metadata.flags, metadata.workspace_bytes, metadata.optimization_level],
+      ["fp16", 2, ["FP16"], 64 * 1024 * 1024, 4],
+    );
+    assert.deepEqual(metadata.profile, [{
+      input: "images",
+      min: [2, 3, 640, 1152],
+      opt: [2, 3, 640, 1152],
+      max: [2, 3, 640, 1152],
+    }]);
+    assert.match(new TextDecoder().decode(bytes), /profile 0 images 2x3x640x1152 2x3x640x1152 2x3x640x1152\n/);
+    assert.match(new TextDecoder().decode(bytes), /^flags 65$/m);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+nativeTest("build: the next build knows how long the last one took", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "trtd-build-" });
+  try {
+    const expected: (number | null)[] = [];
+    const options = { onStart: (seconds: number | null) => expected.push(seconds) };
+    const first = await fakeBuild({ set: "10.16", options }, folder);
+    const second = await fakeBuild({ set: "10.16", options }, folder);
+    assert.deepEqual(expected, [null, first.result!.metadata.duration_s]);
+    const durations = second.result!.metadata.durations.map(({ duration_s }) => duration_s);
+    assert.deepEqual(durations, [second, first].map(({ result }) => result!.metadata.duration_s));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+interface FailureCase extends FakeBuild {
+  readonly title: string;
+  readonly code: ErrorCode;
+  readonly kind: string;
+  /** In the failure's detail. */
+  readonly says: RegExp;
+  readonly remedy?: RegExp;
+  /** In the log. */
+  readonly logs?: RegExp;
+}
+
+const FAILURES: readonly FailureCase[] = [
+  {
+    title: "a builder that returns null on a GPU that is too new",
+    set: "8.6",
+    capability: "12.0",
+    model: detector([1, 3, 640, 1152], "EfficientNMS_TRT"),
+    wishes: { force: true },
+    code: "BUILD_FAILED",
+    kind: "refused",
+    says: /smVerHex2Dig/,
+    remedy: /TensorRT 10\.8/,
+    logs: /ERROR tensorrt-8\.6\.1: 2: \[helpers\.h::smVerHex2Dig::694\] Error Code 2/,
+  },
+  {
+    title: "a builder that returns an address of the first page",
+    set: "10.16",
+    script: "build=near-null",
+    code: "BUILD_FAILED",
+    kind: "refused",
+    says: /returned no engine/,
+  },
+  {
+    title: "a builder that cannot be made",
+    set: "10.16",
+    script: "builder=near-null",
+    code: "DRIVER_TOO_OLD",
+    kind: "refused",
+    says: /CUDA error 35.*while its libraries were opened/,
+  },
+  {
+    title: "an error that nobody knows",
+    set: "10.16",
+    script: "builder=error",
+    code: "BUILD_FAILED",
+    kind: "refused",
+    says: /while its libraries were opened: .*something is wrong/,
+    remedy: /trtd doctor --bundle FILE/,
+  },
+  {
+    title: "an abort",
+    set: "10.16",
+    script: "build=abort",
+    code: "BUILD_CRASHED",
+    kind: "crashed",
+    says: /SIGABRT while the engine was built: .*the line before the abort/,
+    logs: /FATAL tensorrt-10\.16\.1: .*the line before the abort/,
+  },
+  {
+    title: "an invalid access",
+    set: "rtx-1.6",
+    script: "build=crash",
+    code: "BUILD_CRASHED",
+    kind: "crashed",
+    says: /SIGSEGV while the engine was built: The line before the crash/,
+    logs: /The line before the crash/,
+  },
+  {
+    title: "an endless loop",
+    set: "10.16",
+    script: "build=hang",
+    options: { timeLimitMs: 1_500 },
+    code: "BUILD_TIMED_OUT",
+    kind: "timed-out",
+    says: /after 1\.5 s, while the engine was built/,
+    logs: /The build goes round in circles/,
+  },
+  {
+    title: "a kill from outside",
+    set: "10.16",
+    script: "build=kill",
+    options: { countMemoryKills: () => 3 },
+    code: "BUILD_KILLED",
+    kind: "killed",
+    says: /killed from outside while the engine was built, memory suspected/,
+  },
+  {
+    title: "a kill that the kernel counted",
+    set: "10.16",
+    script: "build=kill",
+    options: { countMemoryKills: counter() },
+    code: "BUILD_OUT_OF_MEMORY",
+    kind: "out-of-memory",
+    says: /The kernel killed the build while the engine was built because memory ran out/,
+  },
+  {
+    title: "GPU memory that runs out",
+    set: "10.16",
+    script: "build=oom",
+    code: "OUT_OF_GPU_MEMORY",
+    kind: "refused",
+    says: /memory ran out/,
+  },
+  {
+    title: "a node that the parser refuses",
+    set: "11.1",
+    script: "parse=error",
+    code: "MODEL_LOAD_FAILED",
+    kind: "refused",
+    says: /node 23 "\/model\.22\/Slice" \(Slice\): Assertion failed: convertDtype/,
+  },
+  {
+    title: "a parser that says nothing",
+    set: "10.16",
+    script: "parse=silent",
+    code: "MODEL_LOAD_FAILED",
+    kind: "refused",
+    says: /while the model was parsed/,
+  },
+  {
+    title: "an operator that RTX has no plugin for",
+    set: "rtx-1.6",
+    capability: null,
+    model: detector([1, 3, 640, 1152], "EfficientNMS_TRT"),
+    wishes: { targets: "86", force: true },
+    code: "PLUGIN_MISSING",
+    kind: "refused",
+    says: /EfficientNMS_TRT/,
+  },
+  {
+    title: "a GPU that is gone when the build begins",
+    set: "10.16",
+    env: { TRTD_FAKE_GPUS: "" },
+    code: "GPU_UNAVAILABLE",
+    kind: "refused",
+    says: /while its libraries were opened/,
+  },
+  {
+    title: "a core library that is gone",
+    set: "10.16",
+    change: (plan) => ({ ...plan, libraries: { ...plan.libraries, core: "/nowhere/libnvinfer.so.10" } }),
+    code: "TENSORRT_NOT_FOUND",
+    kind: "refused",
+    says: /\/nowhere\/libnvinfer\.so\.10/,
+  },
+];
+
+function counter(): () => number {
+  let count = 0;
+  return () => count++;
+}
+
+for (const { title, code, kind, says, remedy, logs, ...build } of FAILURES) {
+  nativeTest(`build: ${title} ends as ${code}, with head and log, and no engine`, async () => {
+    const { failure, log, files } = await fakeBuild(build);
+    assert(failure !== null, "an engine was built");
+    assert.equal(failure.code, code, failure.message);
+    assert.equal(failure.end.kind, kind);
+    assert.match(failure.message, says);
+    if (remedy !== undefined) assert.match(failure.remedy, remedy);
+    for (const text of [failure.message, failure.remedy]) assert.doesNotMatch(text, /\bnull\b|__enter__|undefined/);
+    assertHead(log);
+    if (logs !== undefined) assert.match(log, logs);
+    assert.match(log, new RegExp(`^# end: ${kind}`, "m"));
+    assert.deepEqual(files, ["pets/f32/bs1/pets.build.log"]);
+  });
+}
+
+nativeTest("build: a failed build leaves the engine of the one before as it is", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "trtd-build-" });
+  try {
+    const { result } = await fakeBuild({ set: "10.16" }, folder);
+    const read = () =>
+      Promise.all([result!.place.engine, result!.place.metadata].map((path) => Deno.readTextFile(path)));
+    const before = await read();
+    const { failure, files } = await fakeBuild({ set: "10.16", script: "build=null" }, folder);
+    assert.equal(failure?.code, "BUILD_FAILED");
+    assert.deepEqual(await read(), before);
+    assert.deepEqual(files, ENGINE_FILES);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+nativeTest("build: a flood of 100,000 lines loses none", async () => {
+  const { result, log } = await fakeBuild({ set: "10.16", script: "flood=100000" });
+  assert(result !== null);
+  const numbers = log.split("\n").flatMap((line) => {
+    const match = / VERBOSE tensorrt-10\.16\.1: Tactic: 0x(\d+) Time: 0\.0123$/.exec(line);
+    return match === null ? [] : [Number(match[1])];
+  });
+  assert.equal(numbers.length, 100_000);
+  assert(numbers.every((number, index) => number === index));
+});
+
+nativeTest("build: progress of a slow build rises to its end", async () => {
+  const seen: BuildProgress[] = [];
+  const options = { onProgress: (progress: BuildProgress) => seen.push(progress) };
+  const { result } = await fakeBuild({ set: "11.1", script: "step=8", options });
+  assert(result !== null);
+  assert(seen.length >= 4, `${seen.length} reports`);
+  assert(seen.some(({ phase }) => phase === "Timing Tactics"));
+  const fractions = seen.map(({ fraction }) => fraction);
+  assert.deepEqual(fractions, fractions.toSorted((a, b) => a - b));
+});
+
+for (
+  const [set, how] of [["10.16", "asked to end, it ends"], ["8.6", "it cannot be asked, so its process ends"]] as const
+) {
+  nativeTest(`build: an interrupted build of ${set} is over within seconds: ${how}`, async () => {
+    const interrupt = new AbortController();
+    const script = set === "8.6" ? "build=hang" : "step=100";
+    const timer = setTimeout(() => interrupt.abort(), 700);
+    const { failure, files, ms } = await fakeBuild({ set, script, options: { signal: interrupt.signal } });
+    clearTimeout(timer);
+    assert.equal(failure?.code, "INTERRUPTED");
+    assert.equal(failure?.row.exit, 130);
+    assert(ms < 3_600, `${ms} ms`);
+    assert.deepEqual(files, ["pets/f32/bs1/pets.build.log"]);
+  });
+}
+
+nativeTest("build: an abort before the start ends at once", async () => {
+  const options = { signal: AbortSignal.abort() };
+  const { failure, files } = await fakeBuild({ set: "10.16", options });
+  assert.equal(failure?.code, "INTERRUPTED");
+  assert.deepEqual(files, ["pets/f32/bs1/pets.build.log"]);
+});
+
+nativeTest("build: a timing cache is begun, kept, and taken up again", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "trtd-build-" });
+  try {
+    const timingCache = join(folder, "timings");
+    const size = async () => (await Deno.stat(timingCache)).size;
+    assert.equal((await fakeBuild({ set: "10.16", wishes: { timingCache } }, folder)).failure, null);
+    assert(await size() > 0);
+    assert.equal((await fakeBuild({ set: "10.16", wishes: { timingCache } }, folder)).failure, null);
+    assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), ["pets.onnx", "timings", "trt"]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+nativeTest("build: a model that changes between plan and build is refused", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "trtd-build-" });
+  try {
+    const change = (plan: Parameters<NonNullable<FakeBuild["change"]>>[0]) => {
+      Deno.writeFileSync(join(folder, "pets.onnx"), detector([1, 3, 320, 320]));
+      return plan;
+    };
+    const { failure } = await fakeBuild({ set: "10.16", change }, folder);
+    assert.equal(failure?.code, "MODEL_LOAD_FAILED");
+    assert.match(failure!.message, /changed while its engine was to be built/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("child: under Deno it may open libtrtd and nothing else native; compiled it is the program itself", () => {
+  const plan = { libraries: { core: "/opt/trt/libnvinfer.so.10" } } as Parameters<typeof childCommand>[1]["plan"];
+  const given = { plan, shim: "/opt/libtrtd.so", environment: { LD_LIBRARY_PATH: "/a:/opt/trt" } };
+  const { args, env, path } = childCommand(
+    { execPath: "/bin/deno", standalone: false, childUrl: "file:///child.ts" },
+    given,
+  );
+  assert.equal(path, "/bin/deno");
+  assert(args.includes("--allow-ffi=/opt/libtrtd.so") && !args.includes("--allow-net") && !args.includes("-A"));
+  assert.equal(args.at(-1), "file:///child.ts");
+  assert.equal(env["LD_LIBRARY_PATH"], "/opt/trt:/a");
+  assert.deepEqual(childCommand({ ...thisProgram(), execPath: "/bin/trtd", standalone: true }, given).args, [
+    "build-child",
+  ]);
+});
