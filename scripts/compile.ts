@@ -6,6 +6,7 @@
 import { dirname, join, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { bundleLibraries, dropForeign } from "./compile_bundle.ts";
+import { shimFor } from "./compile_shim.ts";
 import { fillStage } from "./compile_stage.ts";
 import { type Arch, findToolchain, type Toolchain } from "./compile_toolchain.ts";
 
@@ -24,11 +25,13 @@ const stage = await Deno.makeTempDir({ dir: dirname(output), prefix: "stage-" })
 try {
   const toolchain = await findToolchain(arch, ROOT);
   console.log(`compile: ${arch} with ${toolchain.deno} and denort from ${toolchain.origin}`);
+  const shim = await shimFor(arch);
+  console.log(`compile: ${shim.note}`);
   await fillStage(ROOT, stage);
   await dropForeign(stage, arch);
   // Deno installs the packages of another machine when it compiles for it: once to have them, once to use them
   if (arch !== HOST) await compile(toolchain, join(stage, "unused"));
-  const index = await bundleLibraries(stage, arch);
+  const index = await bundleLibraries(stage, arch, { shim: shim.path });
   const made = join(stage, "trtd");
   await compile(toolchain, made);
   if (arch === HOST) await check(made);

@@ -24,25 +24,45 @@ const LIBRARY = /\.(node|dylib|dll|so(\.\d+)*)$/;
 const LEVEL = 9;
 const WINDOW_LOG = 27;
 
+/** Where libtrtd lies below the unpacked folder. */
+const SHIM_PATH = "libtrtd/libtrtd.so";
+
+export interface BundleOptions {
+  /** Path of libtrtd for the target, null for none. @default null */
+  readonly shim?: string | null;
+}
+
 /**
- * Moves the native libraries in `stage`'s packages to its bundle folder. An add-on leaves an empty file behind, at the
- * place where its package's `require` looks for it.
+ * Moves the native libraries in `stage`'s packages to its bundle folder, and copies libtrtd there. An add-on leaves an
+ * empty file behind, at the place where its package's `require` looks for it.
  * @returns what was packed
  */
-export async function bundleLibraries(stage: string, arch: Arch): Promise<BundleIndex> {
+export async function bundleLibraries(
+  stage: string,
+  arch: Arch,
+  { shim = null }: BundleOptions = {},
+): Promise<BundleIndex> {
   const folder = join(stage, BUNDLE_FOLDER);
   await Deno.mkdir(folder);
   const libraries: BundledLibrary[] = [];
+  const pack = async (place: Pick<BundledLibrary, "owner" | "path" | "addon">, bytes: Uint8Array<ArrayBuffer>) => {
+    const sha256 = createHash("sha256").update(bytes).digest("hex");
+    const blob = `${libraries.length}.zst`;
+    await Deno.writeFile(join(folder, blob), compress(bytes));
+    libraries.push({ ...place, size: bytes.length, sha256, blob });
+  };
   for (const path of await dropForeign(stage, arch)) {
-    const bytes = await Deno.readFile(path);
+    const place = placeOf(stage, path);
+    await pack(place, await Deno.readFile(path));
     await Deno.remove(path);
-    const library = describe(stage, path, bytes, `${libraries.length}.zst`);
-    await Deno.writeFile(join(folder, library.blob), compress(bytes));
-    if (library.addon !== null) await Deno.writeFile(path, new Uint8Array());
-    libraries.push(library);
+    if (place.addon !== null) await Deno.writeFile(path, new Uint8Array());
+  }
+  if (shim !== null) {
+    if (!await isForMachine(shim, arch)) throw new Error(`"${shim}" is no library for ${arch}`);
+    await pack({ owner: "libtrtd", path: SHIM_PATH, addon: null }, await Deno.readFile(shim));
   }
   for (const { owner } of OWNERS) {
-    if (!libraries.some((library) => library.package === owner && library.addon !== null)) {
+    if (!libraries.some((library) => library.owner === owner && library.addon !== null)) {
       throw new Error(`No add-on of "${owner}" for ${arch} is among the packages`);
     }
   }
@@ -94,18 +114,11 @@ async function isForMachine(path: string, arch: Arch): Promise<boolean> {
   return magic.every((value, i) => head[i] === value) && (head[18]! | head[19]! << 8) === TARGETS[arch].machine;
 }
 
-function describe(stage: string, path: string, bytes: Uint8Array, blob: string): BundledLibrary {
+function placeOf(stage: string, path: string): Pick<BundledLibrary, "owner" | "path" | "addon"> {
   const below = path.slice(path.lastIndexOf("/node_modules/") + "/node_modules/".length);
   const owner = OWNERS.find(({ prefix }) => below.startsWith(prefix))?.owner;
   if (owner === undefined) throw new Error(`Nothing loads the library "${below}"`);
-  return {
-    package: owner,
-    path: below,
-    size: bytes.length,
-    sha256: createHash("sha256").update(bytes).digest("hex"),
-    blob,
-    addon: path.endsWith(".node") ? relative(stage, path) : null,
-  };
+  return { owner, path: below, addon: path.endsWith(".node") ? relative(stage, path) : null };
 }
 
 function compress(bytes: Uint8Array): Uint8Array {

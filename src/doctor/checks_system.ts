@@ -1,4 +1,5 @@
 /** Checks of the machine and of trtd itself. */
+import type { Finding } from "../tensorrt/probe_findings.ts";
 import { compareVersions, versionFromText } from "../tensorrt/versions.ts";
 import { type CheckRow, lack, ok, sizeText, type Verdict } from "./check.ts";
 import type { DoctorFacts, FolderFact } from "./facts.ts";
@@ -73,7 +74,9 @@ export const SYSTEM_CHECKS: readonly CheckRow[] = [
       const { shim, findings } = facts.cuda;
       if (shim !== null) return ok(`libtrtd is "${shim}"`);
       const [first] = findings;
-      const remedy = facts.system.standalone ? `${COMPILED_AGAIN}, or name a libtrtd.so with TRTD_SHIM` : first?.remedy;
+      const remedy = facts.system.standalone && !isCacheFolder(first)
+        ? `${COMPILED_AGAIN}, or name a libtrtd.so with TRTD_SHIM`
+        : first?.remedy;
       return lack(facts, first?.detail ?? "libtrtd did not answer", remedy);
     },
   },
@@ -121,17 +124,21 @@ export const SYSTEM_CHECKS: readonly CheckRow[] = [
   },
 ];
 
+/** Where a library cannot be unpacked, its error says what helps. */
+const isCacheFolder = (finding: Finding | undefined): boolean => finding?.code === "CACHE_FOLDER_UNUSABLE";
+
 function addonVerdict(
   name: string,
   { version, findings }: DoctorFacts["sharp"],
   { standalone }: DoctorFacts["system"],
 ): Verdict {
-  const [first] = findings;
   if (version !== null) return ok(`${name} ${version} loads`);
+  const [first] = findings;
+  const remedy = first?.step === null || isCacheFolder(first) ? first?.remedy : standalone ? COMPILED_AGAIN : undefined;
   return {
     status: "fail",
     detail: `${name} does not load: ${first?.detail ?? "no answer"}`,
-    ...(first?.step === null ? { remedy: first.remedy } : standalone ? { remedy: COMPILED_AGAIN } : {}),
+    ...(remedy === undefined ? {} : { remedy }),
   };
 }
 

@@ -3,15 +3,17 @@
 /** Packages whose native libraries are bundled. */
 export type NativePackage = "sharp" | "onnxruntime-node";
 
+/** Who needs a bundled library: a package, or trtd itself for TensorRT. */
+export type LibraryOwner = NativePackage | "libtrtd";
+
 /** Folder of the bundle, beside `src` in the compiled file. */
 export const BUNDLE_FOLDER = "native";
 
 /** One shared library. */
 export interface BundledLibrary {
-  /** Who needs it. */
-  readonly package: NativePackage;
+  readonly owner: LibraryOwner;
   /**
-   * Its path below a `node_modules` folder, which is also its path below the unpacked folder: an add-on finds its
+   * Its path below the unpacked folder. Of a package it is the path below a `node_modules` folder: an add-on finds its
    * siblings through the relative paths (RPATH) that its package was built with.
    */
   readonly path: string;

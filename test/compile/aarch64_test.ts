@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { buildShim } from "../../scripts/build_shim.ts";
+import { shimFor } from "../../scripts/compile_shim.ts";
+import { PROBE_MARK, type ProbeRequest } from "../../src/tensorrt/probe_messages.ts";
+import { fakeSetIn } from "../native/children.ts";
 import { Box, type BoxOptions, boxTest, CANNOT_MOUNT } from "./box.ts";
-import { compiledFile, ROOT } from "./compiled_file.ts";
+import { CANNOT_COMPILE, compiledFile, ROOT } from "./compiled_file.ts";
+import { putFakes } from "./fakes.ts";
 
 /** ELF's e_machine of AArch64 (elf.h, EM_AARCH64). */
 const EM_AARCH64 = 183;
@@ -71,6 +76,50 @@ boxTest("detect finds under emulation what this machine's file finds", async (bo
   assert.equal(host.code, 0, host.stderr);
   assertSameBoxes(JSON.parse(arm.stdout)[0].detections, JSON.parse(host.stdout)[0].detections);
 }, { arch: "aarch64", skipped: CANNOT_EMULATE || CANNOT_MOUNT });
+
+const CANNOT_CROSS_COMPILE = CANNOT_EMULATE ||
+  (crossCompiles() ? "" : " (skipped: needs the Debian package g++-aarch64-linux-gnu)");
+/** Why the file holds no libtrtd, empty when it does. */
+const CANNOT_CARRY = CANNOT_COMPILE || CANNOT_CROSS_COMPILE ? "" : await shimFor("aarch64")
+  .then(({ path, note }) => path === null ? ` (skipped: ${note})` : "");
+
+/** A compiled file cannot start itself where the kernel knows no emulator, so the probe child is started here. */
+boxTest("a probe child unpacks libtrtd under emulation and asks a GPU and TensorRT through it", async (box) => {
+  const built = await buildShim({ fakes: true, aarch64: true });
+  assert.ok(built.status !== "missing" && built.fakes !== null);
+  const env = putFakes(box, fakeSetIn(built.fakes, "10.16"));
+  const ask = async (request: ProbeRequest) => {
+    const { code, stdout, stderr } = await box.run(["probe", JSON.stringify(request)], emulated({ env }));
+    assert.equal(code, 0, stderr);
+    const lines = stdout.split("\n").filter((line) => line.startsWith(PROBE_MARK));
+    return lines.map((line) => JSON.parse(line.slice(PROBE_MARK.length)))
+      .flatMap((line) => "fact" in line ? [[line.fact, line.value]] : []);
+  };
+  const cuda = Object.fromEntries(await ask({ subject: "cuda", runtime: [] }));
+  assert.ok(cuda.shim.path.startsWith(join(box.cache, "native")), cuda.shim.path);
+  assert.deepEqual([cuda.driver.cuda_version, cuda.device.name], ["13.0", "NVIDIA Fake 4090"]);
+  const part = (name: string) => join(box.folder, "trt", name);
+  const tensorrt = Object.fromEntries(
+    await ask({
+      subject: "tensorrt",
+      core: part("libnvinfer.so.10"),
+      parser: part("libnvonnxparser.so.10"),
+      plugins: part("libnvinfer_plugin.so.10"),
+      force: false,
+      selfCheck: true,
+    }),
+  );
+  assert.deepEqual([tensorrt.shim.path, tensorrt.library.version], [cuda.shim.path, "10.16.1.7"]);
+  assert.ok(tensorrt["self-check"].checks > 10);
+}, { arch: "aarch64", skipped: CANNOT_CROSS_COMPILE || CANNOT_CARRY });
+
+function crossCompiles(): boolean {
+  try {
+    return new Deno.Command("aarch64-linux-gnu-g++", { args: ["--version"], stdout: "null" }).outputSync().success;
+  } catch {
+    return false;
+  }
+}
 
 interface Detection {
   readonly label: string;

@@ -66,7 +66,7 @@ Deno.test("compile bundle: it holds the target's libraries, compressed, with the
   await inStage(STAGE, async (stage) => {
     const index = await bundleLibraries(stage, "x86_64");
     assert.deepEqual(JSON.parse(Deno.readTextFileSync(join(stage, "native", "index.json"))), index);
-    assert.deepEqual(index.libraries.map((library) => [library.package, library.path]), [
+    assert.deepEqual(index.libraries.map((library) => [library.owner, library.path]), [
       ["sharp", "@img/sharp-libvips-linux-x64/lib/libvips-cpp.so.8.18.7"],
       ["sharp", "@img/sharp-linux-x64/lib/sharp-x64.node"],
       ["onnxruntime-node", "onnxruntime-node/bin/linux/x64/binding.node"],
@@ -79,6 +79,24 @@ Deno.test("compile bundle: it holds the target's libraries, compressed, with the
       assert.equal(size, original.length);
       assert.equal(sha256, createHash("sha256").update(original).digest("hex"));
     }
+  });
+});
+
+Deno.test("compile bundle: libtrtd is one of them, and one for another machine is refused", async () => {
+  await inStage({ ...STAGE, "built/libtrtd.so": elf(EM.x86_64, 9) }, async (stage) => {
+    const shim = join(stage, "built/libtrtd.so");
+    const { libraries, digest } = await bundleLibraries(stage, "x86_64", { shim });
+    const { blob, ...found } = libraries.at(-1)!;
+    const bytes = elf(EM.x86_64, 9);
+    const sha256 = createHash("sha256").update(bytes).digest("hex");
+    assert.deepEqual(found, { owner: "libtrtd", path: "libtrtd/libtrtd.so", size: 64, sha256, addon: null });
+    assert.deepEqual(new Uint8Array(zstdDecompressSync(Deno.readFileSync(join(stage, "native", blob)))), bytes);
+    assert.ok(Deno.statSync(shim).isFile);
+    await inStage(STAGE, async (other) => {
+      assert.notEqual((await bundleLibraries(other, "x86_64")).digest, digest);
+      await Deno.remove(join(other, "native"), { recursive: true });
+      await assert.rejects(bundleLibraries(other, "aarch64", { shim }), /libtrtd\.so" is no library for aarch64/);
+    });
   });
 });
 

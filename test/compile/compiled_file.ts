@@ -1,13 +1,13 @@
 /** The compiled file under test: made by `scripts/compile.ts`, once for the same inputs. */
 import { createHash } from "node:crypto";
-import { dirname, join, relative, resolve } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { filesBelow } from "../../scripts/compile_stage.ts";
 import { type Arch, findToolchain } from "../../scripts/compile_toolchain.ts";
 
 export const ROOT = resolve(import.meta.dirname!, "../..");
 
 /** What goes into the file, or decides how it is made. */
-const INPUTS = ["deno.json", "deno.lock", "LICENSE", "src", "ffi", "models/codes", "scripts"];
+const INPUTS = ["deno.json", "deno.lock", "LICENSE", "src", "ffi", "models/codes", "scripts", "cpp"];
 
 /** Why nothing can be compiled here, empty when it can. */
 export const CANNOT_COMPILE = await findToolchain(Deno.build.arch, ROOT)
@@ -50,10 +50,13 @@ async function inputsDigest(): Promise<string> {
 async function pathsOf(path: string): Promise<string[]> {
   if (await isFile(path)) return [path];
   if (!await Deno.stat(path).then((info) => info.isDirectory, () => false)) return [];
-  const compiles = (file: string) =>
-    !relative(ROOT, file).startsWith("scripts/") ||
-    (dirname(file) === join(ROOT, "scripts") && file.includes("/compile"));
-  return (await Array.fromAsync(filesBelow(path))).filter(compiles);
+  return (await Array.fromAsync(filesBelow(path))).filter((file) => decides(relative(ROOT, file)));
+}
+
+/** Of the scripts, those that compile; of libtrtd, its sources. */
+function decides(path: string): boolean {
+  if (path.startsWith("cpp/")) return !path.startsWith("cpp/build/");
+  return !path.startsWith("scripts/") || /^scripts\/(compile\w*|build_shim)\.ts$/.test(path);
 }
 
 async function isFile(path: string): Promise<boolean> {

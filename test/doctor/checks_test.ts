@@ -10,6 +10,7 @@ type Machine = Parameters<typeof machine>[0];
 const settings = { backend: "auto", device: undefined, tensorrt: undefined } as const;
 const wanting = { ...settings, backend: "tensorrt" } as const;
 const denied = finding({ step: "load", code: "NATIVE_LOAD_FAILED", detail: "libstdc++.so.6 is missing" });
+const unpacking = finding({ code: "CACHE_FOLDER_UNUSABLE", detail: "The cache folder is full", remedy: "Free it" });
 const noShim = cuda([], {
   shim: null,
   driver: null,
@@ -318,6 +319,22 @@ const CASES: readonly Case[] = [
     machine: { system: { standalone: true, cache: { path: null, exists: false, problem: "No folder" } } },
     ok: false,
     says: { "cache-folder": ["fail", /No folder/, /TRTD_CACHE_DIR/] },
+  },
+  {
+    name: "a compiled file that cannot unpack its libraries",
+    machine: {
+      cuda: { ...noShim, findings: [unpacking] },
+      probes: [],
+      system: { standalone: true },
+      sharp: { name: "sharp", version: null, findings: [unpacking], ms: 1 },
+    },
+    ok: false,
+    says: {
+      shim: ["warn", /is full/, /^Free it$/],
+      sharp: ["fail", /is full/, /^Free it$/],
+      gpu: ["warn", /./, /./],
+      tensorrt: ["warn", /./, /./],
+    },
   },
   {
     name: "a compiled file without its libraries",

@@ -9,7 +9,7 @@ import { unpackLibrary } from "../../src/native/unpack.ts";
 const BYTES = crypto.getRandomValues(new Uint8Array(60_000));
 const PACKED = zstdCompressSync(BYTES);
 const LIBRARY: BundledLibrary = {
-  package: "sharp",
+  owner: "sharp",
   path: "@img/sharp-linux/lib/a.node",
   size: BYTES.length,
   sha256: createHash("sha256").update(BYTES).digest("hex"),
