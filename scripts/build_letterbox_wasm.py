@@ -1,4 +1,4 @@
-"""Compile src/detect/letterbox.c to src/detect/letterbox_wasm.ts.
+"""Compile src/detect/letterbox/letterbox.c to src/detect/letterbox/letterbox_wasm.ts.
 
 Needs `pip install ziglang==0.17.1`; the result is committed, so only who changes the C file runs this.
 """
@@ -10,7 +10,7 @@ import tempfile
 import textwrap
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-SOURCE = ROOT / "src/detect/letterbox.c"
+SOURCE = ROOT / "src/detect/letterbox/letterbox.c"
 FLAGS = "-target wasm32-freestanding -mcpu=generic+simd128+relaxed_simd -O3 -nostdlib -Wl,--no-entry -Wl,--import-memory -Wl,--strip-all -Wl,-z,stack-size=0"
 
 with tempfile.TemporaryDirectory() as folder:
@@ -19,7 +19,7 @@ with tempfile.TemporaryDirectory() as folder:
     lines = textwrap.wrap(base64.b64encode(wasm.read_bytes()).decode(), 112)
     size = wasm.stat().st_size
 body = " +\n  ".join(f'"{line}"' for line in lines)
-(ROOT / "src/detect/letterbox_wasm.ts").write_text(
+(ROOT / "src/detect/letterbox/letterbox_wasm.ts").write_text(
     f"/** letterbox.c compiled by scripts/build_letterbox_wasm.py: a WebAssembly module of {size} bytes in base64. */\n"
     f"export const LETTERBOX_WASM =\n  {body};\n"
 )

@@ -26,9 +26,11 @@ const PURE = [
   /^src\/onnx\//,
   /^src\/errors\.ts$/,
   /^src\/config\/(settings|config)\.ts$/,
-  /^src\/detect\/(heads|letterbox|nms|image_header|detection|boxes)[a-z_]*\.ts$/,
-  /^src\/tensorrt\/(plan|support|cuda|precision|install|failures?|log_line|onnx_node|versions)\w*\.ts$/,
-  /^src\/tensorrt\/(discovery_(choice|elf|ld_cache|names)|probe_(findings|messages))\.ts$/,
+  /^src\/detect\/(detection|nms|letterbox\/|heads\/|picture\/(image_header|image_bytes|foreign_types))/,
+  /^src\/tensorrt\/(versions\.ts|support\/|failures\/|engine_file\/|plan\/)/,
+  /^src\/tensorrt\/discovery\/discovery_(choice|elf|ld_cache|names)\.ts$/,
+  /^src\/tensorrt\/probe\/probe_(findings|messages)\.ts$/,
+  /^src\/tensorrt\/build\/(child_end|log_header|progress_tree|messages|build_failure)\.ts$/,
   /^src\/doctor\/(?!(system|build_logs)\.ts)/,
   /^src\/cache\/key\.ts$/,
   /^src\/serving\/policy\.ts$/,
@@ -41,7 +43,7 @@ const WITHOUT_NATIVE = ["src/cli/serve.ts"];
 const NATIVE = /^(src\/native\/|ffi\/|npm:.*(sharp|onnxruntime))/;
 
 /** Who may call libtrtd: only processes that may die. */
-const SHIM_USERS = /^(ffi\/|src\/tensorrt\/(probe|build))/;
+const SHIM_USERS = /^(ffi\/|src\/tensorrt\/(probe|build)\/)/;
 
 interface Edge {
   readonly from: string;

@@ -1,4 +1,4 @@
-"""Write src/detect/label_font.ts: outlines of DejaVu Sans Bold for the labels of annotated pictures.
+"""Write src/detect/annotate/label_font.ts: outlines of DejaVu Sans Bold for the labels of annotated pictures.
 
 Needs fontTools and the font's file: `python scripts/make_label_font.py DejaVuSans-Bold.ttf`.
 """
@@ -55,7 +55,7 @@ for first, last in RANGES:
         if code in cmap:
             lines.append(f"  \"{code:x} {glyphs[cmap[code]].width} {outline(glyphs, cmap[code])}\",")
 hhea = font["hhea"]
-(ROOT / "src/detect/label_font.ts").write_text(
+(ROOT / "src/detect/annotate/label_font.ts").write_text(
     "/**\n"
     " * Outlines for labels, made by scripts/make_label_font.py from DejaVu Sans Bold; its licence is in\n"
     " * label_font.LICENSE. One text a glyph: code point in hexadecimal, advance, contours (m: move, l: line, q: quadratic\n"

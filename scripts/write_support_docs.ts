@@ -5,7 +5,7 @@
  *     deno run -A scripts/write_support_docs.ts --check  fail when it is out of date
  */
 import { resolve } from "node:path";
-import { rowsFor, supportedReleases } from "../src/tensorrt/install_advice.ts";
+import { rowsFor, supportedReleases } from "../src/tensorrt/support/install_advice.ts";
 import {
   CAPABILITIES,
   CUDA_MAJORS,
@@ -20,7 +20,7 @@ import {
   RTX_PRECISIONS,
   RTX_TARGETS,
   SUPPORT,
-} from "../src/tensorrt/support_table.ts";
+} from "../src/tensorrt/support/support_table.ts";
 import { type Product, PRODUCT_NAMES } from "../src/tensorrt/versions.ts";
 
 export const DOCUMENT = resolve(import.meta.dirname!, "..", "docs", "tensorrt-gpu-support.md");
@@ -113,7 +113,7 @@ export function supportDocument(): string {
   const since = (Object.entries(PRECISION_SINCE) as [Precision, string][]).map(([name, from]) => [name, from]);
   return `# TensorRT and GPUs
 
-<!-- Written by scripts/write_support_docs.ts from src/tensorrt/support_table.ts; change the table, not this file. -->
+<!-- Written by scripts/write_support_docs.ts from src/tensorrt/support/support_table.ts; change the table, not this file. -->
 
 Which release of TensorRT or TensorRT-RTX runs on which GPU, as trtd judges it before a build. trtd drives TensorRT 8.5
 to 11.4 and TensorRT-RTX 1.3 to 1.7.

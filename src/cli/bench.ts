@@ -6,7 +6,7 @@ import { prepareBaseline } from "../bench/baseline.ts";
 import { compare } from "../bench/compare.ts";
 import { photo720p } from "../bench/photo.ts";
 import { rowsFrom, tableFrom } from "../bench/report.ts";
-import { detectHead } from "../detect/heads.ts";
+import { detectHead } from "../detect/heads/heads.ts";
 import { EXIT, TrtdError } from "../errors.ts";
 import { fileFailure } from "../models/model_file.ts";
 import { bundledPhoto, findModel } from "../models/registry.ts";

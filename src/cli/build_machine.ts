@@ -3,12 +3,12 @@ import { resolve } from "node:path";
 import { platformOf, selectedGpu } from "../doctor/judge.ts";
 import { l4tFromRelease } from "../doctor/system_texts.ts";
 import { TrtdError } from "../errors.ts";
-import { type Candidate, chooseTensorRt } from "../tensorrt/discovery_choice.ts";
-import type { PlanGpu, PlanMachine } from "../tensorrt/plan.ts";
-import { type CudaProbe, probeAllTensorRt, probeCuda, type TensorRtProbe } from "../tensorrt/probe.ts";
-import { probeCommand } from "../tensorrt/probe_command.ts";
-import { supportVerdict } from "../tensorrt/support.ts";
-import type { Platform } from "../tensorrt/support_table.ts";
+import { type Candidate, chooseTensorRt } from "../tensorrt/discovery/discovery_choice.ts";
+import type { PlanGpu, PlanMachine } from "../tensorrt/plan/plan.ts";
+import { type CudaProbe, probeAllTensorRt, probeCuda, type TensorRtProbe } from "../tensorrt/probe/probe.ts";
+import { probeCommand } from "../tensorrt/probe/probe_command.ts";
+import { supportVerdict } from "../tensorrt/support/support.ts";
+import type { Platform } from "../tensorrt/support/support_table.ts";
 import { versionFromText } from "../tensorrt/versions.ts";
 
 export interface MachineWishes {

@@ -8,8 +8,8 @@ import { lastBuildFiles } from "../doctor/build_logs.ts";
 import { tarFrom } from "../doctor/tar.ts";
 import { EXIT } from "../errors.ts";
 import { VERSION } from "../version.ts";
-import { probeAddon, probeAllTensorRt, probeCuda, type ProbeOptions } from "../tensorrt/probe.ts";
-import { probeCommand } from "../tensorrt/probe_command.ts";
+import { probeAddon, probeAllTensorRt, probeCuda, type ProbeOptions } from "../tensorrt/probe/probe.ts";
+import { probeCommand } from "../tensorrt/probe/probe_command.ts";
 import type { CliCommand, CommandContext, Terminal } from "./command.ts";
 import { writeWhole } from "./write_whole.ts";
 

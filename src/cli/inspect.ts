@@ -1,6 +1,6 @@
 /** `trtd inspect`: what an ONNX model or an engine is and who can run it. */
 import { basename, relative } from "node:path";
-import { detectHead, type Head } from "../detect/heads.ts";
+import { detectHead, type Head } from "../detect/heads/heads.ts";
 import { EXIT, TrtdError, trtdErrorFrom } from "../errors.ts";
 import { readModelFile } from "../models/model_file.ts";
 import { modelFromPath } from "../models/registry.ts";
@@ -9,9 +9,9 @@ import { type FileDigests, fileDigests, modelFacts } from "../onnx/facts.ts";
 import type { ModelFacts } from "../onnx/model_facts.ts";
 import { readModel } from "../onnx/read.ts";
 import type { CliCommand, CommandContext, Terminal } from "./command.ts";
-import { discoverTensorRt } from "../tensorrt/discovery.ts";
-import { readPlanHeader } from "../tensorrt/plan_header.ts";
-import { isEngineFile, type PlanInspection, planInspection } from "../tensorrt/plan_inspection.ts";
+import { discoverTensorRt } from "../tensorrt/discovery/discovery.ts";
+import { readPlanHeader } from "../tensorrt/engine_file/plan_header.ts";
+import { isEngineFile, type PlanInspection, planInspection } from "../tensorrt/engine_file/plan_inspection.ts";
 import { type Release, versionFromText } from "../tensorrt/versions.ts";
 import { engineText, inspectionText } from "./inspection_text.ts";
 import { noteError } from "./note_error.ts";

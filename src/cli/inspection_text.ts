@@ -2,7 +2,7 @@
 import type { Ability } from "../onnx/abilities.ts";
 import type { ValueSpec } from "../onnx/model_facts.ts";
 import { plainText, quoted, shortText } from "../onnx/quoted.ts";
-import { planInspectionLines } from "../tensorrt/plan_inspection.ts";
+import { planInspectionLines } from "../tensorrt/engine_file/plan_inspection.ts";
 import type { EngineInspection, Inspection } from "./inspect.ts";
 
 const TITLE_COLUMNS = 13;

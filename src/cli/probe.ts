@@ -1,6 +1,6 @@
 /** `trtd probe REQUEST`: the process of a compiled trtd that asks native libraries; people do not start it. */
 import { EXIT } from "../errors.ts";
-import { answerProbe } from "../tensorrt/probe_process.ts";
+import { answerProbe } from "../tensorrt/probe/probe_process.ts";
 import type { CliCommand } from "./command.ts";
 
 export const probeCommand: CliCommand = {

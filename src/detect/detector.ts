@@ -3,12 +3,12 @@ import type { Backend, BackendInfo, Tensor } from "../backends/backend.ts";
 import { TrtdError, trtdErrorFrom } from "../errors.ts";
 import type { Model } from "../models/model.ts";
 import type { ModelFacts } from "../onnx/model_facts.ts";
-import { annotatePicture } from "./annotate.ts";
-import { Candidates } from "./candidates.ts";
-import { decodePicture, MAX_PIXELS, warmUpDecoder } from "./decode.ts";
+import { annotatePicture } from "./annotate/annotate.ts";
+import { Candidates } from "./heads/candidates.ts";
+import { decodePicture, MAX_PIXELS, warmUpDecoder } from "./picture/decode.ts";
 import type { Detection, DetectionResult, DetectOptions } from "./detection.ts";
-import { detectHead, type Head, outputsOf } from "./heads.ts";
-import { boxOnPicture, Letterbox, type Picture, type Placement } from "./letterbox.ts";
+import { detectHead, type Head, outputsOf } from "./heads/heads.ts";
+import { boxOnPicture, Letterbox, type Picture, type Placement } from "./letterbox/letterbox.ts";
 import { CANDIDATES_MAX, nms, ranked } from "./nms.ts";
 import { type CheckedOptions, checkOptions } from "./options.ts";
 

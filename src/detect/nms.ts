@@ -4,7 +4,7 @@
  * element goes first. All arithmetic is in f32, rounded after every operation, so that a kernel can reproduce it bit
  * for bit.
  */
-import type { Candidates } from "./candidates.ts";
+import type { Candidates } from "./heads/candidates.ts";
 
 /** Most candidates that are looked at, after sorting (EfficientNMS_TRT's limit on every GPU since Volta). */
 export const CANDIDATES_MAX = 5000;

@@ -8,7 +8,7 @@ import { modelFacts } from "../onnx/facts.ts";
 import type { ModelFacts } from "../onnx/model_facts.ts";
 import { readModel } from "../onnx/read.ts";
 import { Detector, type DetectorSettings } from "./detector.ts";
-import { detectHead } from "./heads.ts";
+import { detectHead } from "./heads/heads.ts";
 
 export interface OpenSettings extends DetectorSettings {
   /** Threads of one inference. @default all cores that the process may use */

@@ -1,5 +1,5 @@
 /** The report that a user can send: what the machine is, what was found, what the last builds said; pure. */
-import { explainFailure } from "../tensorrt/failures.ts";
+import { explainFailure } from "../tensorrt/failures/failures.ts";
 import type { BuildFile } from "./build_logs.ts";
 import type { DoctorReport } from "./report.ts";
 import { withoutSecrets } from "./secrets.ts";

@@ -1,7 +1,7 @@
 /** Checks of driver and GPU. */
-import { capabilityRow, jetPackOf } from "../tensorrt/install_advice.ts";
-import type { Finding } from "../tensorrt/probe_findings.ts";
-import type { GpuFact } from "../tensorrt/probe_messages.ts";
+import { capabilityRow, jetPackOf } from "../tensorrt/support/install_advice.ts";
+import type { Finding } from "../tensorrt/probe/probe_findings.ts";
+import type { GpuFact } from "../tensorrt/probe/probe_messages.ts";
 import { type CheckRow, lack, ok, sizeText, type Verdict } from "./check.ts";
 import type { DoctorFacts } from "./facts.ts";
 

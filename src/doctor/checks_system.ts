@@ -1,5 +1,5 @@
 /** Checks of the machine and of trtd itself. */
-import type { Finding } from "../tensorrt/probe_findings.ts";
+import type { Finding } from "../tensorrt/probe/probe_findings.ts";
 import { compareVersions, versionFromText } from "../tensorrt/versions.ts";
 import { type CheckRow, lack, ok, sizeText, type Verdict } from "./check.ts";
 import type { DoctorFacts, FolderFact } from "./facts.ts";

@@ -1,5 +1,5 @@
 /** Checks of the TensorRT libraries and of the pairs that they make with the GPUs. */
-import type { RemarkId } from "../tensorrt/support_case.ts";
+import type { RemarkId } from "../tensorrt/support/support_case.ts";
 import { FAMILIES, familyOf, releaseText } from "../tensorrt/versions.ts";
 import { type CheckRow, lack, ok, type Verdict } from "./check.ts";
 import { label, usedGpu } from "./checks_gpu.ts";

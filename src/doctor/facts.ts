@@ -1,9 +1,9 @@
 /** What `trtd doctor` judges. */
-import type { Choice } from "../tensorrt/discovery_choice.ts";
-import type { SearchedFolder } from "../tensorrt/discovery.ts";
-import type { AddonProbe, CudaProbe, TensorRtProbe } from "../tensorrt/probe.ts";
-import type { SupportVerdict } from "../tensorrt/support.ts";
-import type { Platform, Precision } from "../tensorrt/support_table.ts";
+import type { Choice } from "../tensorrt/discovery/discovery_choice.ts";
+import type { SearchedFolder } from "../tensorrt/discovery/discovery.ts";
+import type { AddonProbe, CudaProbe, TensorRtProbe } from "../tensorrt/probe/probe.ts";
+import type { SupportVerdict } from "../tensorrt/support/support.ts";
+import type { Platform, Precision } from "../tensorrt/support/support_table.ts";
 import type { Release } from "../tensorrt/versions.ts";
 
 /** What the user set. */

@@ -1,11 +1,11 @@
 /** From what was probed to what can be used; pure. */
-import { type Candidate, chooseTensorRt } from "../tensorrt/discovery_choice.ts";
-import type { SearchedFolder } from "../tensorrt/discovery.ts";
-import type { AddonProbe, CudaProbe, TensorRtProbe } from "../tensorrt/probe.ts";
-import type { GpuFact } from "../tensorrt/probe_messages.ts";
-import { supportVerdict } from "../tensorrt/support.ts";
-import type { SupportQuestion } from "../tensorrt/support_case.ts";
-import type { Platform, Precision } from "../tensorrt/support_table.ts";
+import { type Candidate, chooseTensorRt } from "../tensorrt/discovery/discovery_choice.ts";
+import type { SearchedFolder } from "../tensorrt/discovery/discovery.ts";
+import type { AddonProbe, CudaProbe, TensorRtProbe } from "../tensorrt/probe/probe.ts";
+import type { GpuFact } from "../tensorrt/probe/probe_messages.ts";
+import { supportVerdict } from "../tensorrt/support/support.ts";
+import type { SupportQuestion } from "../tensorrt/support/support_case.ts";
+import type { Platform, Precision } from "../tensorrt/support/support_table.ts";
 import { familyOf, type Release, versionFromText, versionText } from "../tensorrt/versions.ts";
 import {
   type DoctorFacts,

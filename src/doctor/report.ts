@@ -2,7 +2,7 @@
 import { type CheckResult } from "./check.ts";
 import { runChecks } from "./checks.ts";
 import type { DoctorFacts, PairFact, TensorRtFact } from "./facts.ts";
-import type { DriverFact, GpuFact, RuntimeFact } from "../tensorrt/probe_messages.ts";
+import type { DriverFact, GpuFact, RuntimeFact } from "../tensorrt/probe/probe_messages.ts";
 import { familyOf, versionText } from "../tensorrt/versions.ts";
 
 export interface DoctorReport {

@@ -3,7 +3,7 @@ import { statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { cacheFolder, isOurs } from "../native/cache_folder.ts";
 import { mountOf } from "../native/mounts.ts";
-import { readLoaderCache } from "../tensorrt/discovery_ld_cache.ts";
+import { readLoaderCache } from "../tensorrt/discovery/discovery_ld_cache.ts";
 import {
   type CgroupFolders,
   cgroupFolders,

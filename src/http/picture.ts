@@ -1,6 +1,6 @@
 /** From a request to the bytes of one picture that may be decoded. */
 import { TrtdError } from "../errors.ts";
-import { type ImageType, readImageHeader } from "../detect/image_header.ts";
+import { type ImageType, readImageHeader } from "../detect/picture/image_header.ts";
 import { boundaryFrom, type Part, splitMultipart } from "./multipart.ts";
 
 /** Declared types that are taken, and the kind of picture that each promises; null promises nothing. */

@@ -1,6 +1,6 @@
 /** A model as the rest of trtd sees it: an ONNX file and what its manifest says. */
 
-/** Head names are the rows of `src/detect/heads.ts`. */
+/** Head names are the rows of `src/detect/heads/heads.ts`. */
 export interface Manifest {
   readonly name: string;
   /** File name of the ONNX model beside the manifest. */

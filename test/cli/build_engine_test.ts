@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { dirname, join, resolve } from "node:path";
 import { chooseMachine, type MachineWishes, type Probed } from "../../src/cli/build_machine.ts";
 import { TrtdError } from "../../src/errors.ts";
-import type { FoundTensorRt } from "../../src/tensorrt/discovery.ts";
-import type { TensorRtProbe } from "../../src/tensorrt/probe.ts";
-import type { GpuFact, LibraryFact } from "../../src/tensorrt/probe_messages.ts";
+import type { FoundTensorRt } from "../../src/tensorrt/discovery/discovery.ts";
+import type { TensorRtProbe } from "../../src/tensorrt/probe/probe.ts";
+import type { GpuFact, LibraryFact } from "../../src/tensorrt/probe/probe_messages.ts";
 import { fakeSet, nativeTest, shimAndFakes } from "../native/children.ts";
 import { assertHead, detector, filesUnder } from "../tensorrt/build/fake_build.ts";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { buildShim } from "../../scripts/build_shim.ts";
 import { shimFor } from "../../scripts/compile_shim.ts";
-import { PROBE_MARK, type ProbeRequest } from "../../src/tensorrt/probe_messages.ts";
+import { PROBE_MARK, type ProbeRequest } from "../../src/tensorrt/probe/probe_messages.ts";
 import { fakeSetIn } from "../native/children.ts";
 import { Box, type BoxOptions, boxTest, CANNOT_MOUNT } from "./box.ts";
 import { CANNOT_COMPILE, compiledFile, ROOT } from "./compiled_file.ts";

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { annotatePicture, drawDetections } from "../../src/detect/annotate.ts";
-import { decodePicture } from "../../src/detect/decode.ts";
+import { annotatePicture, drawDetections } from "../../src/detect/annotate/annotate.ts";
+import { decodePicture } from "../../src/detect/picture/decode.ts";
 import type { Detection } from "../../src/detect/detection.ts";
-import { readImageHeader } from "../../src/detect/image_header.ts";
-import { lineHeight, textMask, textWidth } from "../../src/detect/label_text.ts";
-import type { Picture } from "../../src/detect/letterbox.ts";
+import { readImageHeader } from "../../src/detect/picture/image_header.ts";
+import { lineHeight, textMask, textWidth } from "../../src/detect/annotate/label_text.ts";
+import type { Picture } from "../../src/detect/letterbox/letterbox.ts";
 
 const blank = (width: number, height: number): Picture => ({
   data: new Uint8Array(3 * width * height).fill(128),

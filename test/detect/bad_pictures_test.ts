@@ -1,7 +1,7 @@
 /** Group A of the hardening facts: at least 60 bad pictures through the real decoder. */
 import assert from "node:assert/strict";
 import { deflateSync } from "node:zlib";
-import { decodePicture } from "../../src/detect/decode.ts";
+import { decodePicture } from "../../src/detect/picture/decode.ts";
 import { type ErrorCode, ERRORS, TrtdError } from "../../src/errors.ts";
 import { loadSharp } from "../../src/native/sharp.ts";
 import { baselineJpeg, concat, exifBlock, manyScanJpeg, segment, ycc } from "./jpeg_writer.ts";

@@ -3,7 +3,7 @@ import type { Backend, Tensor } from "../../src/backends/backend.ts";
 import { Detector } from "../../src/detect/detector.ts";
 import { openDetector } from "../../src/detect/open.ts";
 import type { DetectionResult, DetectOptions } from "../../src/detect/detection.ts";
-import { readImageHeader } from "../../src/detect/image_header.ts";
+import { readImageHeader } from "../../src/detect/picture/image_header.ts";
 import type { Manifest, Model } from "../../src/models/model.ts";
 import { modelFacts } from "../../src/onnx/facts.ts";
 import { readModel } from "../../src/onnx/read.ts";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import type { Tensor, TensorType } from "../../src/backends/backend.ts";
-import { Candidates } from "../../src/detect/candidates.ts";
-import { detectHead, type HeadName, HEADS } from "../../src/detect/heads.ts";
-import type { HeadFacts } from "../../src/detect/head_shapes.ts";
+import { Candidates } from "../../src/detect/heads/candidates.ts";
+import { detectHead, type HeadName, HEADS } from "../../src/detect/heads/heads.ts";
+import type { HeadFacts } from "../../src/detect/heads/head_shapes.ts";
 import type { Manifest } from "../../src/models/model.ts";
 import { TrtdError } from "../../src/errors.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { FOREIGN_TYPES, nameOfForeignType } from "../../src/detect/foreign_types.ts";
-import { type ImageHeader, readImageHeader } from "../../src/detect/image_header.ts";
+import { FOREIGN_TYPES, nameOfForeignType } from "../../src/detect/picture/foreign_types.ts";
+import { type ImageHeader, readImageHeader } from "../../src/detect/picture/image_header.ts";
 import { TrtdError } from "../../src/errors.ts";
 import { loadSharp } from "../../src/native/sharp.ts";
 import { baselineJpeg, concat, exifBlock, exifSegment, manyScanJpeg, segment } from "./jpeg_writer.ts";

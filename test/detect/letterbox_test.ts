@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { crc32 } from "node:zlib";
-import { boxOnPicture, Letterbox, placementOf } from "../../src/detect/letterbox.ts";
-import type { Preprocess } from "../../src/detect/heads.ts";
+import { boxOnPicture, Letterbox, placementOf } from "../../src/detect/letterbox/letterbox.ts";
+import type { Preprocess } from "../../src/detect/heads/heads.ts";
 import records from "./letterbox_records.json" with { type: "json" };
 import { seededPicture } from "./seeded_picture.ts";
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { Candidates } from "../../src/detect/candidates.ts";
+import { Candidates } from "../../src/detect/heads/candidates.ts";
 import { CANDIDATES_MAX, nms, type NmsOptions, ranked } from "../../src/detect/nms.ts";
-import { HEADS } from "../../src/detect/heads.ts";
+import { HEADS } from "../../src/detect/heads/heads.ts";
 
 interface Item {
   readonly box: readonly number[];

@@ -1,8 +1,8 @@
 /** Group A+ of the hardening facts: odd but valid pictures, which must be seen as they are meant. */
 import assert from "node:assert/strict";
-import { decodePicture } from "../../src/detect/decode.ts";
-import { readImageHeader } from "../../src/detect/image_header.ts";
-import type { Picture } from "../../src/detect/letterbox.ts";
+import { decodePicture } from "../../src/detect/picture/decode.ts";
+import { readImageHeader } from "../../src/detect/picture/image_header.ts";
+import type { Picture } from "../../src/detect/letterbox/letterbox.ts";
 import { loadSharp } from "../../src/native/sharp.ts";
 import { baselineJpeg, concat, exifBlock, exifSegment, type JpegComponent, ycc } from "./jpeg_writer.ts";
 import { chunk, png } from "./png_writer.ts";

@@ -1,5 +1,5 @@
 /** Pictures that a script in another language can make too. */
-import type { Picture } from "../../src/detect/letterbox.ts";
+import type { Picture } from "../../src/detect/letterbox/letterbox.ts";
 
 /** Noise: every byte is a hash of its index and the seed (scripts/record_letterbox.py has the same function). */
 export function seededPicture(seed: number, width: number, height: number): Picture {

@@ -1,10 +1,10 @@
 /** Machines for the checks, made of facts. */
 import type { DoctorFacts, SystemFacts } from "../../src/doctor/facts.ts";
 import { type Gathered, judge } from "../../src/doctor/judge.ts";
-import type { FoundTensorRt } from "../../src/tensorrt/discovery.ts";
-import type { CudaProbe, TensorRtProbe } from "../../src/tensorrt/probe.ts";
-import type { Finding } from "../../src/tensorrt/probe_findings.ts";
-import type { GpuFact } from "../../src/tensorrt/probe_messages.ts";
+import type { FoundTensorRt } from "../../src/tensorrt/discovery/discovery.ts";
+import type { CudaProbe, TensorRtProbe } from "../../src/tensorrt/probe/probe.ts";
+import type { Finding } from "../../src/tensorrt/probe/probe_findings.ts";
+import type { GpuFact } from "../../src/tensorrt/probe/probe_messages.ts";
 
 const GIB = 2 ** 30;
 

@@ -1,8 +1,8 @@
 /** From the end of a build child and its log to a failure with a code, a cause and a remedy. Pure. */
 import { type ErrorCode, TrtdError } from "../../errors.ts";
-import { explainFailure, type Explanation } from "../failures.ts";
+import { explainFailure, type Explanation } from "../failures/failures.ts";
 import type { ChildEnd } from "./child_end.ts";
-import { nodeText } from "../onnx_node.ts";
+import { nodeText } from "../failures/onnx_node.ts";
 import type { BuildStage, FailedReport, ParserComplaint } from "./messages.ts";
 
 /** A build that failed, with what its report needs. */

@@ -7,7 +7,7 @@ import { TensorRtLibrary } from "../../../ffi/library.ts";
 import { loadShim, ShimLoadError } from "../../../ffi/load.ts";
 import { drainLog, logToDescriptor, logToRing } from "../../../ffi/log.ts";
 import { ShimError } from "../../../ffi/shim_error.ts";
-import type { BuildPlan } from "../plan.ts";
+import type { BuildPlan } from "../plan/plan.ts";
 import {
   type BuildJob,
   type BuildReport,

@@ -1,6 +1,6 @@
 /** How trtd starts itself again as a build child. */
 import { dirname } from "node:path";
-import type { BuildPlan } from "../plan.ts";
+import type { BuildPlan } from "../plan/plan.ts";
 
 /** The command that is the build child of a compiled file. */
 export const BUILD_CHILD_COMMAND = "build-child";

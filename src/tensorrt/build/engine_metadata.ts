@@ -1,8 +1,8 @@
 /** `<model>.engine.json`: what an engine was made of, for and by. */
 import { join } from "node:path";
-import type { BuildFlag, PlanGpu } from "../plan.ts";
-import type { EnginePrecision } from "../plan_precision.ts";
-import type { InputShapes } from "../plan_shapes.ts";
+import type { BuildFlag, PlanGpu } from "../plan/plan.ts";
+import type { EnginePrecision } from "../plan/plan_precision.ts";
+import type { InputShapes } from "../plan/plan_shapes.ts";
 import type { Product } from "../versions.ts";
 import type { ReportedTensor } from "./messages.ts";
 

@@ -1,7 +1,7 @@
 /** Where an engine lives, and how it gets there whole or not at all. */
 import { dirname, join } from "node:path";
 import { TrtdError } from "../../errors.ts";
-import type { EnginePrecision } from "../plan_precision.ts";
+import type { EnginePrecision } from "../plan/plan_precision.ts";
 
 /** Absolute paths of an engine and what belongs to it. */
 export interface EnginePlace {

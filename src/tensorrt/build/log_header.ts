@@ -1,6 +1,6 @@
 /** The head of every build log: what a reader must know before the first line of TensorRT. Pure. */
-import type { BuildPlan, PlanGpu } from "../plan.ts";
-import { shapeText } from "../plan_shapes.ts";
+import type { BuildPlan, PlanGpu } from "../plan/plan.ts";
+import { shapeText } from "../plan/plan_shapes.ts";
 import { PRODUCT_NAMES } from "../versions.ts";
 
 export interface LogHeaderFacts {

@@ -1,5 +1,5 @@
 /** What passes between `trtd build-engine` and its build child: a job in, frames out. */
-import type { BuildPlan } from "../plan.ts";
+import type { BuildPlan } from "../plan/plan.ts";
 
 /** First line of the child's standard input. The pipe stays open: the child ends when it closes. */
 export interface BuildJob {

@@ -6,8 +6,8 @@ import { readModel } from "../../../src/onnx/read.ts";
 import { buildEngine, type BuildOptions, type BuildResult } from "../../../src/tensorrt/build/build_engine.ts";
 import { BuildFailure } from "../../../src/tensorrt/build/build_failure.ts";
 import { thisProgram } from "../../../src/tensorrt/build/child_program.ts";
-import { computePrecision } from "../../../src/tensorrt/model_precision.ts";
-import { type BuildPlan, type BuildWishes, planBuild, type PlanMachine } from "../../../src/tensorrt/plan.ts";
+import { computePrecision } from "../../../src/tensorrt/plan/model_precision.ts";
+import { type BuildPlan, type BuildWishes, planBuild, type PlanMachine } from "../../../src/tensorrt/plan/plan.ts";
 import { fakeSet, shimAndFakes } from "../../native/children.ts";
 import { type Axis, tinyOnnx } from "../../native/tiny_onnx.ts";
 

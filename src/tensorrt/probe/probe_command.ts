@@ -1,0 +1,18 @@
+/** How trtd starts itself as a probe child. */
+import { shimPaths } from "../../../ffi/load.ts";
+import type { ProbeRequest } from "./probe_messages.ts";
+import type { ProbeCommand } from "./probe_run.ts";
+
+/**
+ * Executable and arguments of a probe child. Under `deno run` a child that asks CUDA or TensorRT may open libtrtd, and
+ * nothing else.
+ */
+export function probeCommand({ subject }: Pick<ProbeRequest, "subject">): ProbeCommand {
+  if (Deno.build.standalone) return { path: Deno.execPath(), args: ["probe"] };
+  const native = subject === "cuda" || subject === "tensorrt";
+  const permissions = native
+    ? [`--allow-ffi=${shimPaths(Deno.env.get("TRTD_SHIM")).join(",")}`, "--allow-env=TRTD_SHIM"]
+    : ["--allow-all"];
+  const program = new URL("./probe_process.ts", import.meta.url).href;
+  return { path: Deno.execPath(), args: ["run", "--quiet", "--no-prompt", ...permissions, program] };
+}
