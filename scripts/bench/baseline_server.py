@@ -1,10 +1,11 @@
 """The detection service that one would write in Python: FastAPI, uvicorn, OpenCV and ONNX Runtime.
 
 `deno task bench` compares trtd with it, so it is written to be fast: one body read without multipart, the picture decoded
-and scaled by OpenCV, the blob made by OpenCV, one session with the same number of threads, box decoding in NumPy only over
-the anchors that pass the score, suppression in OpenCV, work off the event loop, uvloop and httptools.
+and scaled by OpenCV, the blob made plane by plane (a third of the time of cv2.dnn.blobFromImage), one session with the same
+number of threads, box decoding in NumPy only over the anchors that pass the score, suppression in OpenCV, work off the event
+loop, uvloop and httptools.
 
-    baseline_server.py MODEL.onnx --port 8081 --threads 2 [--score 0.25] [--iou 0.45] [--max 300] [--concurrency 1]
+    baseline_server.py MODEL.onnx --port 8081 --threads 2 [--score 0.25] [--iou 0.45] [--max 300] [--concurrency 2]
 
 POST /v1/detect takes a JPEG, PNG or WebP body and answers {"image", "detections", "timings_ms"} like trtd.
 """
@@ -68,7 +69,10 @@ class Detector:
         top, left = round(pad_y - 0.1), round(pad_x - 0.1)
         picture = cv2.copyMakeBorder(picture, top, round(pad_y + 0.1), left, round(pad_x + 0.1), cv2.BORDER_CONSTANT,
                                      value=(PADDING, PADDING, PADDING))
-        return cv2.dnn.blobFromImage(picture, 1 / 255, swapRB=True), scale, left, top
+        blob = np.empty((1, 3, self.height, self.width), np.float32)
+        for channel in range(3):
+            np.multiply(picture[:, :, 2 - channel], np.float32(1 / 255), out=blob[0, channel])
+        return blob, scale, left, top
 
     def boxes(self, output: np.ndarray, scale: float, left: int, top: int, width: int, height: int) -> list[dict]:
         """[4 + classes, anchors] -> boxes in pixels of the picture, best first."""

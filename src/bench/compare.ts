@@ -4,6 +4,7 @@ import { loadOrt } from "../native/onnxruntime.ts";
 import { type Agreement, agreementOf } from "./agreement.ts";
 import { baselineServer } from "./baseline.ts";
 import type { GoalName } from "./goals.ts";
+import { waitUntilIdle } from "./idle.ts";
 import { letterboxTimes, nmsTimes, settled } from "./kernels.ts";
 import { type DetectionAnswer, measureLatency, measureThroughput, type Target } from "./load.ts";
 import {
@@ -39,6 +40,8 @@ export interface CompareOptions {
   readonly compiled: string | null;
   /** Flags for `trtd serve` besides address, model and threads. */
   readonly serveFlags: readonly string[];
+  /** Whether each measurement waits until the rest of the machine is idle. */
+  readonly waitForIdle: boolean;
   /** Told what begins. */
   readonly note: (text: string) => void;
 }
@@ -59,11 +62,16 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
   options.note("start, NMS and letterbox ...");
   for (let round = 0; round <= options.rounds; round++) {
     const warm = round > 0 ? record : () => {};
+    await settle(options);
     await measureStarts(options, warm);
     warm("nms_ms", settled(nmsTimes, 50));
     warm("letterbox_ms", settled(letterboxTimes, 50));
   }
   return { measures: summaries(rounds), agreement };
+}
+
+async function settle({ waitForIdle, note }: CompareOptions): Promise<void> {
+  if (waitForIdle && !await waitUntilIdle()) note("the machine stays busy; measuring all the same");
 }
 
 async function measureServers(
@@ -104,7 +112,10 @@ async function measureServers(
         )
       ),
     ];
-    for (const turn of round % 2 === 0 ? turns : turns.reverse()) await turn();
+    for (const turn of round % 2 === 0 ? turns : turns.reverse()) {
+      await settle(options);
+      await turn();
+    }
   }
   await bareRun.close();
   return answers.baseline === undefined ? null : agreementOf(answers.trtd!, answers.baseline);
