@@ -1,7 +1,7 @@
 /**
  * Builds libtrtd into cpp/build when its sources changed.
  *
- *     deno run -A scripts/build_shim.ts [--fakes] [--sanitize | --aarch64] [--force]
+ *     deno run -A scripts/build_shim.ts [--fakes] [--sanitize | --aarch64] [--force] [--quiet]
  *     deno run -A scripts/build_shim.ts --release [x86_64] [aarch64]
  *
  * `--fakes` adds the fake libraries of test/native, `--sanitize` builds both with AddressSanitizer and UBSan into
@@ -232,7 +232,7 @@ async function main(args: readonly string[]): Promise<number> {
     }
     return 0;
   }
-  const known = ["--fakes", "--sanitize", "--aarch64", "--force"];
+  const known = ["--fakes", "--sanitize", "--aarch64", "--force", "--quiet"];
   const unknown = args.find((argument) => !known.includes(argument));
   if (unknown !== undefined) {
     console.error(`Unknown argument "${unknown}"; known are ${known.join(", ")} and --release`);
@@ -248,6 +248,7 @@ async function main(args: readonly string[]): Promise<number> {
     console.error(result.reason);
     return 3;
   }
+  if (args.includes("--quiet") && result.status !== "built") return 0;
   console.error(`${result.status === "built" ? "Built" : "Up to date:"} ${relative(ROOT, result.library)}`);
   return 0;
 }
