@@ -4,8 +4,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <cstring>
 #include <mutex>
+
+#include "dynamic.h"
 
 namespace trtd {
 namespace {
@@ -25,20 +26,6 @@ struct Current {
 Current& current() {
   static Current* const instance = new Current;
   return *instance;
-}
-
-// A function of a library whose type is that of `target`.
-template <class Function>
-bool load(void* library, const char* symbol, Function& target) {
-  void* const address = dlsym(library, symbol);
-  static_assert(sizeof target == sizeof address, "function pointers are plain");
-  std::memcpy(&target, &address, sizeof address);
-  return address != nullptr;
-}
-
-std::string loaderMessage() {
-  const char* const text = dlerror();
-  return text != nullptr ? text : "unknown error of the dynamic loader";
 }
 
 template <class Function>

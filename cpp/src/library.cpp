@@ -5,10 +5,10 @@
 
 #include <climits>
 #include <cstdlib>
-#include <cstring>
 #include <map>
 
 #include "cuda.h"
+#include "dynamic.h"
 
 namespace trtd {
 namespace {
@@ -24,21 +24,11 @@ Registry& registry() {
   return *instance;
 }
 
-template <class Function>
-bool load(void* library, const char* symbol, Function& target) {
-  void* const address = dlsym(library, symbol);
-  static_assert(sizeof target == sizeof address, "function pointers are plain");
-  std::memcpy(&target, &address, sizeof address);
-  return address != nullptr;
-}
-
 void* openLibrary(const char* path) {
   require(path != nullptr && *path != 0, "\"path\" must not be empty");
   void* const library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
-    const char* const text = dlerror();
-    fail(TRTD_LIBRARY_NOT_LOADED,
-         std::string("\"") + path + "\" cannot be loaded: " + (text != nullptr ? text : "unknown error"),
+    fail(TRTD_LIBRARY_NOT_LOADED, std::string("\"") + path + "\" cannot be loaded: " + loaderMessage(),
          TRTD_ORIGIN_SYSTEM);
   }
   return library;
