@@ -18,9 +18,6 @@ export const detectQuerySchema = z.strictObject({
 
 export type DetectQuery = z.output<typeof detectQuerySchema>;
 
-/** Query of routes that take none. */
-export const emptyQuerySchema = z.strictObject({});
-
 export const boxSchema = z.object({ x1: z.number(), y1: z.number(), x2: z.number(), y2: z.number() })
   .register(components, { id: "Box", description: "Corners in pixels of the upright original picture" });
 
