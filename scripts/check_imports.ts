@@ -12,7 +12,7 @@ const ROOT = resolve(import.meta.dirname!, "..");
 
 /** Rooms by floor; a file directly in src/ is a room of its own name. */
 const FLOORS: readonly (readonly string[])[] = [
-  ["errors.ts", "log.ts", "version.ts"],
+  ["errors.ts", "log.ts", "self_command.ts", "version.ts"],
   ["config", "onnx", "native"],
   ["models", "backends", "detect", "tensorrt", "cache"],
   ["serving", "doctor"],
@@ -24,7 +24,7 @@ const FLOORS: readonly (readonly string[])[] = [
 /** Modules without clock, file or `Deno`: given the same arguments they answer the same. */
 const PURE = [
   /^src\/onnx\//,
-  /^src\/errors\.ts$/,
+  /^src\/(errors|self_command)\.ts$/,
   /^src\/config\/(settings|config)\.ts$/,
   /^src\/detect\/(detection|nms|letterbox\/|heads\/|picture\/(image_header|image_bytes|foreign_types))/,
   /^src\/tensorrt\/(versions\.ts|support\/|failures\/|engine_file\/|plan\/)/,

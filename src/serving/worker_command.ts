@@ -1,4 +1,5 @@
 /** How trtd starts itself again as a worker. */
+import { type SelfCommand, selfCommand } from "../self_command.ts";
 
 export interface ProgramFacts {
   /** Path of the running executable. */
@@ -10,12 +11,8 @@ export interface ProgramFacts {
 }
 
 /** Executable and arguments of `trtd worker` with the given arguments after it. */
-export function workerCommand(program: ProgramFacts, args: readonly string[]): { path: string; args: string[] } {
-  if (program.standalone) return { path: program.execPath, args: ["worker", ...args] };
-  return {
-    path: program.execPath,
-    args: ["run", "--quiet", "--no-prompt", "--allow-all", program.mainUrl, "worker", ...args],
-  };
+export function workerCommand(program: ProgramFacts, args: readonly string[]): SelfCommand {
+  return selfCommand(program, { command: "worker", entry: [program.mainUrl, "worker"], flags: ["--allow-all"], args });
 }
 
 /** Facts of this process. */

@@ -1,5 +1,6 @@
 /** How trtd starts itself again as a build child. */
 import { dirname } from "node:path";
+import { type SelfCommand, selfCommand } from "../../self_command.ts";
 import type { BuildPlan } from "../plan/plan.ts";
 
 /** The command that is the build child of a compiled file. */
@@ -24,9 +25,7 @@ export function thisProgram(): ProgramFacts {
   };
 }
 
-export interface ChildCommand {
-  readonly path: string;
-  readonly args: readonly string[];
+export interface ChildCommand extends SelfCommand {
   readonly env: Readonly<Record<string, string>>;
 }
 
@@ -48,8 +47,8 @@ export function childCommand(
     NO_COLOR: "1",
     ...program.env,
   };
-  if (program.standalone) return { path: program.execPath, args: [BUILD_CHILD_COMMAND], env };
-  const permissions = [
+  const flags = [
+    "--cached-only",
     `--allow-ffi${shim === null ? "" : `=${shim}`}`,
     "--allow-read",
     "--allow-write",
@@ -57,9 +56,5 @@ export function childCommand(
     "--allow-sys",
     "--allow-run",
   ];
-  return {
-    path: program.execPath,
-    args: ["run", "--quiet", "--no-prompt", "--cached-only", ...permissions, program.childUrl],
-    env,
-  };
+  return { ...selfCommand(program, { command: BUILD_CHILD_COMMAND, entry: [program.childUrl], flags }), env };
 }

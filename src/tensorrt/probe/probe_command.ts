@@ -1,5 +1,6 @@
 /** How trtd starts itself as a probe child. */
 import { shimPaths } from "../../../ffi/load.ts";
+import { selfCommand } from "../../self_command.ts";
 import type { ProbeRequest } from "./probe_messages.ts";
 import type { ProbeCommand } from "./probe_run.ts";
 
@@ -8,11 +9,11 @@ import type { ProbeCommand } from "./probe_run.ts";
  * nothing else.
  */
 export function probeCommand({ subject }: Pick<ProbeRequest, "subject">): ProbeCommand {
-  if (Deno.build.standalone) return { path: Deno.execPath(), args: ["probe"] };
   const native = subject === "cuda" || subject === "tensorrt";
-  const permissions = native
+  const flags = native
     ? [`--allow-ffi=${shimPaths(Deno.env.get("TRTD_SHIM")).join(",")}`, "--allow-env=TRTD_SHIM"]
     : ["--allow-all"];
-  const program = new URL("./probe_process.ts", import.meta.url).href;
-  return { path: Deno.execPath(), args: ["run", "--quiet", "--no-prompt", ...permissions, program] };
+  const program = { execPath: Deno.execPath(), standalone: Deno.build.standalone };
+  const entry = new URL("./probe_process.ts", import.meta.url).href;
+  return selfCommand(program, { command: "probe", entry: [entry], flags });
 }
