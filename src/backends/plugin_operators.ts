@@ -4,6 +4,8 @@ import { TrtdError } from "../errors.ts";
 /** The part of a model's facts that matters here. */
 export interface UsedOperators {
   readonly custom_operators: readonly { readonly domain: string; readonly name: string; readonly count: number }[];
+  /** Whether EfficientNMS_TRT can be cut off, and why not. */
+  readonly nms_plugin?: { readonly reason: string | null } | null;
 }
 
 /**
@@ -32,12 +34,13 @@ export function refusePlugins(facts: UsedOperators): void {
   );
   if (lacking.length === 0) return;
   const names = lacking.map(({ domain, name }) => `"${domain === "" ? name : `${domain}::${name}`}"`).join(", ");
+  const reason = facts.nms_plugin?.reason;
   const nms = lacking.some(({ name }) => name === "EfficientNMS_TRT");
   throw new TrtdError(
     "MODEL_NEEDS_PLUGIN",
     nms
       ? `The model suppresses boxes inside the graph with ${names}, which only TensorRT's plugin library has; ` +
-        "ONNX Runtime on the CPU cannot run it"
+        `ONNX Runtime on the CPU cannot run it${reason ? ". It cannot be cut off either: " + reason : ""}`
       : `ONNX Runtime on the CPU has no operator ${names}`,
     nms ? {} : { remedy: "Export the model with standard ONNX operators only" },
   );

@@ -5,6 +5,7 @@ import type { Model } from "../models/model.ts";
 import type { ModelFacts } from "../onnx/model_facts.ts";
 import { annotatePicture } from "./annotate/annotate.ts";
 import { Candidates } from "./heads/candidates.ts";
+import { outputThreshold, reportedScore } from "./heads/cut_nms.ts";
 import { decodePicture, MAX_PIXELS, warmUpDecoder } from "./picture/decode.ts";
 import type { Detection, DetectionResult, DetectOptions } from "./detection.ts";
 import { detectHead, type Head, outputsOf } from "./heads/heads.ts";
@@ -136,7 +137,11 @@ export class Detector {
 
   async #prepare({ bytes, options }: DetectRequest): Promise<Job> {
     const started = performance.now();
-    const checked = checkOptions(options ?? {}, this.#model.manifest, this.head.labels);
+    const checked = checkOptions(options ?? {}, {
+      manifest: this.#model.manifest,
+      labels: this.head.labels,
+      cut: this.head.cut,
+    });
     const picture = await decodePicture(bytes, { maxPixels: this.#maxPixels });
     return { picture, options: checked, started, decodeMs: performance.now() - started };
   }
@@ -207,11 +212,12 @@ export class Detector {
     options: CheckedOptions,
     placement: Placement,
   ): Detection[] {
-    const { row, classes, strides, input: { width, height } } = this.head;
-    const { score, max, wanted } = options;
+    const { row, classes, strides, cut, input: { width, height } } = this.head;
+    const { max, wanted } = options;
+    const score = outputThreshold(options.score, cut);
     const candidates = this.#candidates;
     candidates.clear();
-    row.decode({ outputs, image, classes: classes ?? 0, score, wanted, width, height, strides }, candidates);
+    row.decode({ outputs, image, classes: classes ?? 0, score, wanted, width, height, strides, cut }, candidates);
     const slots = this.#kept(options, max);
     const detections = this.#onPicture(slots, placement);
     if (detections.length === slots.length || slots.length < max) return detections;
@@ -219,9 +225,12 @@ export class Detector {
     return this.#onPicture(this.#kept(options, CANDIDATES_MAX), placement).slice(0, max);
   }
 
-  #kept({ score, iou }: CheckedOptions, max: number): Uint32Array {
-    if (!this.head.row.nms) return ranked(this.#candidates, score).subarray(0, max);
-    return nms(this.#candidates, { score, iou, max, classAgnostic: this.#model.manifest.class_agnostic ?? false });
+  #kept(options: CheckedOptions, max: number): Uint32Array {
+    const { row, cut } = this.head;
+    const score = outputThreshold(options.score, cut);
+    if (!row.nms) return ranked(this.#candidates, score).subarray(0, max);
+    const classAgnostic = this.#model.manifest.class_agnostic ?? cut?.classAgnostic ?? false;
+    return nms(this.#candidates, { score, iou: options.iou, max, classAgnostic });
   }
 
   #onPicture(slots: Uint32Array, placement: Placement): Detection[] {
@@ -231,7 +240,8 @@ export class Detector {
       const box = boxOnPicture(boxes, 4 * slot, placement);
       const classId = classes[slot]!;
       const label = this.head.labels[classId] ?? `class_${classId}`;
-      if (box !== null) detections.push({ label, class_id: classId, score: scores[slot]!, box });
+      const score = reportedScore(scores[slot]!, this.head.cut);
+      if (box !== null) detections.push({ label, class_id: classId, score, box });
     }
     return detections;
   }

@@ -1,5 +1,6 @@
 /** What a caller asks of one picture, checked and completed. */
 import { TrtdError } from "../errors.ts";
+import type { NmsSettings } from "../onnx/nms_property.ts";
 import type { Manifest } from "../models/model.ts";
 import type { DetectOptions } from "./detection.ts";
 import { CANDIDATES_MAX } from "./nms.ts";
@@ -18,16 +19,25 @@ const DEFAULTS = { score: 0.25, iou: 0.45, max: 300 };
 /** Most labels that a message names. */
 const NAMED_MAX = 100;
 
+/** What else decides about the options. */
+export interface OptionsContext {
+  readonly manifest: Manifest;
+  /** By class index. */
+  readonly labels: readonly string[];
+  /** Attributes of an NMS that was cut off the model. @default none was */
+  readonly cut?: NmsSettings | null;
+}
+
 /**
- * Options with the manifest's and then the common defaults.
- * @param labels by class index
+ * Options, then those of the manifest, then those of an NMS that was cut off the model, then the common defaults.
  * @throws {TrtdError} `PARAMETER_INVALID` for a value out of range or an unknown label
  */
-export function checkOptions(options: DetectOptions, manifest: Manifest, labels: readonly string[]): CheckedOptions {
-  const score = options.score ?? manifest.score ?? DEFAULTS.score;
-  const iou = options.iou ?? manifest.iou ?? DEFAULTS.iou;
-  const max = options.max ?? manifest.max ?? DEFAULTS.max;
+export function checkOptions(options: DetectOptions, { manifest, labels, cut = null }: OptionsContext): CheckedOptions {
+  const score = options.score ?? manifest.score;
+  const iou = options.iou ?? manifest.iou;
+  const max = options.max ?? manifest.max ?? Math.min(cut?.maxOutputBoxes ?? DEFAULTS.max, CANDIDATES_MAX);
   for (const [name, value] of [["score", score], ["iou", iou]] as const) {
+    if (value === undefined) continue;
     if (typeof value !== "number" || !(value >= 0 && value <= 1)) {
       throw new TrtdError("PARAMETER_INVALID", `"${name}" must be a number from 0 to 1, current value is ${value}`);
     }
@@ -38,7 +48,12 @@ export function checkOptions(options: DetectOptions, manifest: Manifest, labels:
       `"max" must be an integer from 1 to ${CANDIDATES_MAX}, current value is ${max}`,
     );
   }
-  return { score, iou, max, wanted: options.classes === undefined ? null : wantedOf(options.classes, labels) };
+  return {
+    score: score ?? cut?.scoreThreshold ?? DEFAULTS.score,
+    iou: iou ?? cut?.iouThreshold ?? DEFAULTS.iou,
+    max,
+    wanted: options.classes === undefined ? null : wantedOf(options.classes, labels),
+  };
 }
 
 function wantedOf(classes: readonly string[], labels: readonly string[]): Uint8Array {

@@ -2,6 +2,7 @@
 import type { ErrorCode } from "../errors.ts";
 import type { ModelFacts, ValueSpec } from "./model_facts.ts";
 import { TENSORRT_MISSING } from "./operators.ts";
+import { NMS_OPERATOR } from "./passes/nms_cut.ts";
 import { plainText, quoted } from "./quoted.ts";
 
 export type BackendName = "onnxruntime" | "tensorrt";
@@ -71,6 +72,8 @@ const operatorTitle = ({ domain, name }: { domain: string; name: string }): stri
   plainText(domain === "" ? name : `${domain}::${name}`);
 
 const isTensorRtPlugin = ({ name }: { name: string }): boolean => name.endsWith("_TRT");
+const isCutOff = ({ name }: { name: string }, { nms_plugin: nms }: ModelFacts): boolean =>
+  name === NMS_OPERATOR && nms?.separable === true;
 const isOnnxRuntimes = ({ domain }: { domain: string }): boolean => ONNXRUNTIME_DOMAINS.includes(domain);
 
 /** Put a list of offending names into a sentence, or say nothing when there are none. */
@@ -89,9 +92,27 @@ export const ABILITY_RULES: readonly Rule[] = [
     source: "measured with onnxruntime-node 1.30.0: not a registered function/op",
     detail: (facts) =>
       about(
-        facts.custom_operators.filter((one) => !isOnnxRuntimes(one)).map(operatorTitle),
+        facts.custom_operators.filter((one) => !isOnnxRuntimes(one) && !isCutOff(one, facts)).map(operatorTitle),
         (list) => `It does not have ${list}`,
       ),
+  },
+  {
+    id: "nms_cut",
+    backend: "onnxruntime",
+    kind: "needs",
+    source: "src/onnx/passes/nms_split.ts; detect and serve run the pass by themselves",
+    detail: ({ nms_plugin: nms }) =>
+      nms?.separable === true
+        ? `trtd cuts ${NMS_OPERATOR} off, which it does not have, and suppresses boxes itself`
+        : null,
+  },
+  {
+    id: "nms_stays",
+    backend: "onnxruntime",
+    kind: "note",
+    source: "src/onnx/passes/nms_cut.ts",
+    detail: ({ nms_plugin: nms }) =>
+      nms?.separable === false ? `${NMS_OPERATOR} cannot be cut off: ${nms.reason}` : null,
   },
   {
     id: "opset",
@@ -156,9 +177,21 @@ export const ABILITY_RULES: readonly Rule[] = [
       "TensorRT 8.0 to 11.1: initLibNvInferPlugins registers the *_TRT plugins; TensorRT-RTX 1.3 to 1.7 has no plugin library",
     detail: (facts) =>
       about(
-        facts.custom_operators.filter(isTensorRtPlugin).map(({ name }) => plainText(name)),
+        facts.custom_operators.filter((one) => isTensorRtPlugin(one) && !isCutOff(one, facts)).map(({ name }) =>
+          plainText(name)
+        ),
         (list) => `${list} needs TensorRT's plugin library (libnvinfer_plugin); TensorRT-RTX does not have it`,
       ),
+  },
+  {
+    id: "nms_cut",
+    backend: "tensorrt",
+    kind: "needs",
+    source: "src/tensorrt/plan/plan_passes.ts, splitReason; TensorRT-RTX 1.3 to 1.7 has no plugin library",
+    detail: ({ nms_plugin: nms }) =>
+      nms?.separable === true
+        ? `build-engine cuts ${NMS_OPERATOR} off; with --nms plugin it needs TensorRT's plugin library (libnvinfer_plugin)`
+        : null,
   },
   {
     id: "custom_operator",

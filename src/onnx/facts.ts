@@ -5,6 +5,7 @@ import { domainOf, functionKey } from "./graph.ts";
 import { metadataFacts, metadataRecord } from "./metadata.ts";
 import type { CustomOperator, DynamicAxis, ModelFacts, ValueSpec } from "./model_facts.ts";
 import { introducedIn } from "./operators.ts";
+import { NMS_OPERATOR, splitRefusal } from "./passes/nms_cut.ts";
 import {
   ATTRIBUTE_TYPE,
   type AttributeProto,
@@ -55,9 +56,15 @@ export function modelFacts(model: OnnxModel): ModelFacts {
     opsets,
     producer: { name: model.producer_name ?? "", version: model.producer_version ?? "" },
     ...contents.facts(),
+    nms_plugin: contents.has(NMS_OPERATOR) ? nmsPluginFacts(model) : null,
     metadata,
     ...metadataFacts(metadata),
   };
+}
+
+function nmsPluginFacts(model: OnnxModel): ModelFacts["nms_plugin"] {
+  const refusal = splitRefusal(model);
+  return { separable: refusal === null, reason: refusal?.message ?? null };
 }
 
 type Opsets = Readonly<Record<string, number>>;
@@ -123,6 +130,11 @@ class Contents {
       if (type === "NodeProto") this.#addNode(message, opsets);
       else if (type === "GraphProto") message.initializer.forEach((tensor) => this.#addWeight(tensor));
     });
+  }
+
+  /** Whether a custom operator of this name is used, in whatever domain. */
+  has(operator: string): boolean {
+    return [...this.#custom.values()].some(({ name }) => name === operator);
   }
 
   facts(): ContentFacts {

@@ -64,6 +64,13 @@ export interface CustomOperator {
   readonly count: number;
 }
 
+/** An EfficientNMS_TRT node, and whether the pass `nms-split` can cut it off. */
+export interface NmsPluginFacts {
+  readonly separable: boolean;
+  /** Why not, null when it can. */
+  readonly reason: string | null;
+}
+
 /** INT64 constants: initializers and Constant nodes, subgraphs and functions included. */
 export interface Int64Facts {
   readonly tensors: number;
@@ -97,6 +104,8 @@ export interface ModelFacts {
   /** Nodes by operator, most frequent first; outside the default domain the key is `domain::name`. */
   readonly operators: Readonly<Record<string, number>>;
   readonly custom_operators: readonly CustomOperator[];
+  /** Null when the model has no EfficientNMS_TRT. */
+  readonly nms_plugin: NmsPluginFacts | null;
   /** Standard operators that are newer than the imported opset, as `Name needs opset N`. */
   readonly too_new_operators: readonly string[];
   readonly weights: WeightFacts;

@@ -230,7 +230,8 @@ function decode(
 ) {
   const into = new Candidates();
   const { image = 0, score = 0.25, wanted = null } = options;
-  HEADS[name].decode({ outputs, image, classes: 2, score, wanted, width: 64, height: 32, strides: [8, 16, 32] }, into);
+  const context = { outputs, image, classes: 2, score, wanted, width: 64, height: 32, strides: [8, 16, 32] };
+  HEADS[name].decode(context, into);
   return Array.from({ length: into.count }, (_, i): Decoded => ({
     box: Array.from(into.boxes.subarray(4 * i, 4 * i + 4)),
     score: Math.round(into.scores[i]! * 1e4) / 1e4,

@@ -3,6 +3,7 @@ import { loadOrt } from "../../src/native/onnxruntime.ts";
 import { ABILITY_RULES, modelAbilities, type Remark } from "../../src/onnx/abilities.ts";
 import { modelFacts } from "../../src/onnx/facts.ts";
 import { introducedIn } from "../../src/onnx/operators.ts";
+import { nmsSplitPass } from "../../src/onnx/passes/nms_split.ts";
 import type { GraphProto, ModelProto } from "../../src/onnx/proto.ts";
 import { readModel } from "../../src/onnx/read.ts";
 import { writeModel } from "../../src/onnx/write.ts";
@@ -15,15 +16,25 @@ function one(parts: Partial<GraphProto> = {}, options: ModelOptions = {}): Model
 
 const use = (op: string, domain = "") => ({ node: [node(op, { inputs: ["x"], outputs: ["y"] }, { domain })] });
 
+/** Boxes and scores that go into EfficientNMS_TRT. */
+const nms = (outputs = ["n", "b", "s", "c"], inputs = ["x", "x"]) => ({
+  input: [value("x", [1, 8, 4])],
+  output: outputs.map((name) => value(name, [1])),
+  node: [node("EfficientNMS_TRT", { inputs, outputs }, { domain: "TRT" })],
+});
+
 /** For each rule a model that it speaks about. */
 const EXAMPLES: Record<string, ModelProto> = {
   "onnxruntime plugin": one(use("EfficientNMS_TRT", "TRT"), { domains: { TRT: 1 } }),
+  "onnxruntime nms_cut": one(nms(), { domains: { TRT: 1 } }),
+  "onnxruntime nms_stays": one(nms(["y"], ["x"]), { domains: { TRT: 1 } }),
   "onnxruntime opset": one({}, { opset: 27 }),
   "onnxruntime ir_version": one({}, { irVersion: 14 }),
   "onnxruntime operator_too_new": one(use("Gelu"), { opset: 19 }),
   "onnxruntime kernel": one(use("RandomUniformLike"), { opset: 22 }),
   "onnxruntime opset_old": one({}, { opset: 6 }),
   "tensorrt plugin": one(use("EfficientNMS_TRT", "TRT"), { domains: { TRT: 1 } }),
+  "tensorrt nms_cut": one(nms(), { domains: { TRT: 1 } }),
   "tensorrt custom_operator": one(use("Gelu", "com.microsoft"), { domains: { "com.microsoft": 1 } }),
   "tensorrt operator": one(use("Det")),
   "tensorrt type": one({ input: [value("x", [1], "STRING")] }),
@@ -33,6 +44,12 @@ const EXAMPLES: Record<string, ModelProto> = {
   "tensorrt int64_io": one({ input: [value("x", [1], "INT64")] }),
   "tensorrt float64": one({ initializer: [tensor("d", "DOUBLE", [1], new Uint8Array(8))] }),
   "tensorrt opset_old": one({}, { opset: 6 }),
+};
+
+/** The model as openDetector would run it. */
+const nmsSplitOrNot = (example: ModelProto) => {
+  const separable = modelFacts(readModel(writeModel(example))).nms_plugin?.separable === true;
+  return separable ? nmsSplitPass.run(example) : { model: example };
 };
 
 const abilitiesOf = (example: ModelProto) => modelAbilities(modelFacts(readModel(writeModel(example))));
@@ -52,6 +69,11 @@ Deno.test("abilities: refusals and needs decide the verdict", () => {
   assert.deepEqual(abilitiesOf(one()).map(({ runs }) => runs), ["yes", "yes"]);
   assert.deepEqual(abilitiesOf(EXAMPLES["tensorrt dynamic_axes"]!).map(({ runs }) => runs), ["yes", "conditional"]);
   assert.deepEqual(abilitiesOf(EXAMPLES["tensorrt plugin"]!).map(({ runs }) => runs), ["no", "conditional"]);
+  assert.deepEqual(abilitiesOf(EXAMPLES["onnxruntime nms_cut"]!).map(({ runs }) => runs), [
+    "conditional",
+    "conditional",
+  ]);
+  assert.deepEqual(abilitiesOf(EXAMPLES["onnxruntime nms_stays"]!).map(({ runs }) => runs), ["no", "conditional"]);
   assert.deepEqual(abilitiesOf(EXAMPLES["tensorrt int64"]!).map(({ runs }) => runs), ["yes", "yes"]);
 });
 
@@ -76,9 +98,11 @@ Deno.test("abilities: the runtime itself agrees with what is said about it", asy
   };
   for (const [title, example] of Object.entries(examples)) {
     const isAboutTensorRt = title.startsWith("tensorrt") && title !== "tensorrt plugin";
+    const { model: cut } = nmsSplitOrNot(example);
     if (isAboutTensorRt || title === "onnxruntime opset_old") continue;
     const [ability] = abilitiesOf(example);
     assert.equal(await loads(writeModel(example)), ability!.runs === "yes", title);
+    assert.equal(await loads(writeModel(cut)), ability!.runs !== "no", title);
   }
 });
 

@@ -5,6 +5,7 @@
 import type { Tensor } from "../../backends/backend.ts";
 import type { Candidates } from "./candidates.ts";
 import { f32FromF16 } from "../letterbox/half.ts";
+import type { CutNmsHead } from "./cut_nms.ts";
 
 export interface DecodeContext {
   /** Output tensors in the order of the row's `outputs`. */
@@ -12,7 +13,7 @@ export interface DecodeContext {
   /** Index of the picture in the batch. */
   readonly image: number;
   readonly classes: number;
-  /** Lowest score, 0..1. */
+  /** Lowest score that an output must have; a probability, or a logit where the NMS that was cut off took those. */
   readonly score: number;
   /** 1 for each class that is wanted; null for all. */
   readonly wanted: Uint8Array | null;
@@ -21,6 +22,8 @@ export interface DecodeContext {
   readonly height: number;
   /** Cell sizes of the feature maps in pixels, in the order of the anchors. */
   readonly strides: readonly number[];
+  /** The NMS that was cut off the model. @default null, none was */
+  readonly cut?: CutNmsHead | null;
 }
 
 export type Decoder = (context: DecodeContext, into: Candidates) => void;
@@ -39,14 +42,15 @@ function sliceOf(context: DecodeContext, output: number): Slice {
   return { data: floats(tensor), offset: context.image * rows * columns, rows, columns };
 }
 
-function floats(tensor: Tensor): Float32Array {
+/** A tensor's elements as f32. */
+export function floats(tensor: Tensor): Float32Array {
   if (tensor.data instanceof Float32Array) return tensor.data;
   if (tensor.type === "float16") return f32FromF16(tensor.data as Uint16Array);
   return Float32Array.from(tensor.data as Int32Array | BigInt64Array, Number);
 }
 
 /** Corners from centre and size, one rounding to f32 per corner as EfficientNMS_TRT does. */
-function writeCenterSize(boxes: Float32Array, slot: number, cx: number, cy: number, w: number, h: number): void {
+export function writeCenterSize(boxes: Float32Array, slot: number, cx: number, cy: number, w: number, h: number): void {
   boxes[4 * slot] = cx - 0.5 * w;
   boxes[4 * slot + 1] = cy - 0.5 * h;
   boxes[4 * slot + 2] = cx + 0.5 * w;

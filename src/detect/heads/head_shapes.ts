@@ -1,5 +1,6 @@
 /** Shapes of a model's outputs, as the table of heads writes them down, and how they are matched. */
 import type { TensorType } from "../../backends/backend.ts";
+import { anchorStrides } from "../../onnx/anchor_strides.ts";
 import type { ModelFacts } from "../../onnx/model_facts.ts";
 
 /** What the search reads. */
@@ -11,11 +12,13 @@ export type HeadFacts = Pick<
 /** An input or output as the model declares it. */
 export type Spec = Pick<ModelFacts["inputs"][number], "name" | "type" | "dims">;
 
-/** `N` batch, `K` any count, `A` anchors; `4+C`, `5+C` and `C` tell the number of classes. */
-export type Dim = "N" | "K" | "A" | "C" | "4+C" | "5+C" | number;
+/** `N` batch, `K` any count, `A` anchors; `4+C`, `5+C` and `C` tell the number of classes, `1|C` does not. */
+export type Dim = "N" | "K" | "A" | "C" | "4+C" | "5+C" | "1|C" | number;
 
 export interface OutputPattern {
   readonly dims: readonly Dim[];
+  /** Further shapes that hold the same. */
+  readonly also?: readonly (readonly Dim[])[];
   readonly types: readonly TensorType[];
   /** What the output's name must match, where shapes are not enough. */
   readonly name?: RegExp;
@@ -61,10 +64,10 @@ export function matchOutputs(patterns: readonly OutputPattern[], context: MatchC
   const names: string[] = [];
   let classes: number | null = null, anchors: number | null = null;
   for (const pattern of patterns) {
-    const spec = outputs.find((spec) => !names.includes(spec.name) && fits(spec, pattern));
+    const spec = outputs.find((spec) => !names.includes(spec.name) && fits(spec, pattern) !== null);
     if (spec === undefined) return null;
     names.push(spec.name);
-    for (const [axis, dim] of pattern.dims.entries()) {
+    for (const [axis, dim] of fits(spec, pattern)!.entries()) {
       const size = known(spec.dims[axis]);
       if (dim === "A" || dim === "K") anchors ??= size;
       if (dim === "C" || dim === "4+C" || dim === "5+C") {
@@ -74,37 +77,18 @@ export function matchOutputs(patterns: readonly OutputPattern[], context: MatchC
       }
     }
   }
-  const anchorsPerCell = stridesOf(anchors, height, width)?.perCell ?? null;
+  const anchorsPerCell = anchorStrides(anchors, height, width)?.perCell ?? null;
   return { names, shape: { facts, labelCount, anchors, classes, anchorsPerCell } };
 }
 
-function fits(spec: Spec, pattern: OutputPattern): boolean {
-  if (spec.dims.length !== pattern.dims.length || !pattern.types.some((type) => type === spec.type)) return false;
-  if (pattern.name !== undefined && !pattern.name.test(spec.name)) return false;
+/** The shape among those of a pattern that an output has. */
+function fits(spec: Spec, { dims, also = [], types, name }: OutputPattern): readonly Dim[] | null {
+  if (!types.some((type) => type === spec.type) || (name !== undefined && !name.test(spec.name))) return null;
   // Exporters leave even fixed axes symbolic behind Gather and TopK; there the name is evidence enough.
-  return pattern.dims.every((dim, axis) => {
-    const size = known(spec.dims[axis]);
-    return typeof dim !== "number" || size === dim || (size === null && pattern.name !== undefined);
-  });
-}
-
-/** Cell sizes of detectors' feature maps in pixels: P3 to P5, P3 to P6, P2 to P5. */
-const STRIDES = [[8, 16, 32], [8, 16, 32, 64], [4, 8, 16, 32]] as const;
-
-/** The strides of most detectors. */
-export const USUAL_STRIDES: readonly number[] = STRIDES[0];
-
-/** The strides whose cells number `anchors`, with one or three anchors a cell; null when none do. */
-export function stridesOf(
-  anchors: number | null,
-  height: number,
-  width: number,
-): { strides: readonly number[]; perCell: 1 | 3 } | null {
-  for (const perCell of [1, 3] as const) {
-    for (const strides of STRIDES) {
-      const cells = strides.reduce((sum, s) => sum + Math.ceil(height / s) * Math.ceil(width / s), 0);
-      if (anchors === perCell * cells) return { strides, perCell };
-    }
-  }
-  return null;
+  return [dims, ...also].find((one) =>
+    one.length === spec.dims.length && one.every((dim, axis) => {
+      const size = known(spec.dims[axis]);
+      return typeof dim !== "number" || size === dim || (size === null && name !== undefined);
+    })
+  ) ?? null;
 }

@@ -15,6 +15,9 @@
 import type { Tensor, TensorType } from "../../backends/backend.ts";
 import type { Manifest } from "../../models/model.ts";
 import { TrtdError } from "../../errors.ts";
+import { anchorStrides, USUAL_STRIDES } from "../../onnx/anchor_strides.ts";
+import { NMS_PROPERTY } from "../../onnx/nms_property.ts";
+import { cutNms, type CutNmsHead, cutNmsHead } from "./cut_nms.ts";
 import * as decoders from "./head_decoders.ts";
 import {
   type Dim,
@@ -24,8 +27,6 @@ import {
   type OutputPattern,
   type Shape,
   type Spec,
-  stridesOf,
-  USUAL_STRIDES,
 } from "./head_shapes.ts";
 
 /** How pictures become the input tensor. */
@@ -79,8 +80,23 @@ const tellsClasses = (shape: Shape): boolean =>
 
 const hasExp = ({ facts }: Shape): boolean => (facts.operators["Exp"] ?? 0) > 0;
 
+/** The metadata names the outputs. */
+const NAMED = /(?:)/;
+
 /** Rows in the order in which they are tried. */
 export const HEADS = {
+  cut_nms: {
+    summary: "Boxes and scores in front of an EfficientNMS_TRT that was cut off",
+    outputs: [
+      { dims: ["N", "A", 4], also: [["N", "A", "1|C", 4]], types: FLOATS, name: NAMED },
+      { dims: ["N", "A", "C"], also: [["N", "A", "C", 1]], types: FLOATS, name: NAMED },
+    ],
+    when: ({ facts }) => NMS_PROPERTY in facts.metadata,
+    nms: true,
+    preprocess: ULTRALYTICS,
+    decode: cutNms,
+    source: "NVIDIA TensorRT plugin/efficientNMSPlugin; the metadata property that the pass nms-split writes",
+  },
   efficient_nms: {
     summary: "EfficientNMS_TRT's four outputs: count, boxes, scores, classes",
     outputs: [
@@ -227,23 +243,31 @@ export interface Head {
   readonly labels: readonly string[];
   /** Cell sizes of the feature maps in pixels. */
   readonly strides: readonly number[];
+  /** The NMS that was cut off the model: its attributes are defaults. Null when none was. */
+  readonly cut: CutNmsHead | null;
 }
 
 const INPUT_SIDE = 640;
 const INPUT_SIDE_MIN = 32;
 const INPUT_SIDE_MAX = 8192;
 
+/** What is searched when an NMS was cut off: the head before the cut is the other name of the one behind it. */
+const BEFORE_CUT = "efficient_nms";
+
 /**
  * The head of a model.
  * @param facts what src/onnx read from the file
  * @param manifest of the model: `labels` go before the metadata's, `head` before the search
- * @throws {TrtdError} `MODEL_NOT_A_DETECTOR` when no row fits, with the shapes that were seen; `MANIFEST_INVALID` when the manifest names no known row
+ * @throws {TrtdError} `MODEL_NOT_A_DETECTOR` when no row fits, with the shapes that were seen, or the metadata about a
+ * cut NMS is wrong; `MANIFEST_INVALID` when the manifest names no known row
  */
 export function detectHead(facts: HeadFacts, manifest: Manifest): Head {
   const { input, sizeInput } = imageInput(facts);
   const labels = manifest.labels ?? facts.labels;
   const labelCount = labels?.length ?? null;
-  const context = { facts, labelCount, height: input.height, width: input.width };
+  const cut = cutNmsHead(facts.metadata);
+  const named = cut === null ? facts : withOutputs(facts, cut.outputs);
+  const context = { facts: named, labelCount, height: input.height, width: input.width };
   const names = Object.keys(HEADS) as HeadName[];
   if (manifest.head !== undefined && !(manifest.head in HEADS)) {
     throw new TrtdError("MANIFEST_INVALID", `There is no head "${manifest.head}"; known are ${names.join(", ")}`);
@@ -252,10 +276,12 @@ export function detectHead(facts: HeadFacts, manifest: Manifest): Head {
     throw new TrtdError("MODEL_NOT_A_DETECTOR", `The model's task is "${facts.task}"; only "detect" is known`);
   }
   let mismatch: string | undefined;
-  for (const name of manifest.head === undefined ? names : [manifest.head as HeadName]) {
+  const wanted = cut !== null && manifest.head === BEFORE_CUT ? undefined : manifest.head as HeadName | undefined;
+  for (const name of wanted === undefined ? cut === null ? names : ["cut_nms" as const] : [wanted]) {
     const row: HeadRow = HEADS[name];
     const found = matchOutputs(row.outputs, context);
-    if (found === null || (manifest.head === undefined && !row.when(found.shape))) continue;
+    const isMeant = wanted === undefined ? found !== null && row.when(found.shape) : name !== "cut_nms" || cut !== null;
+    if (found === null || !isMeant) continue;
     const { classes } = found.shape;
     if (labelCount !== null && classes !== null && classes !== labelCount) {
       mismatch ??= `The outputs ${described(facts.outputs)} fit the head "${name}" with ${classes} classes, ` +
@@ -271,10 +297,16 @@ export function detectHead(facts: HeadFacts, manifest: Manifest): Head {
       outputs: found.names,
       classes: count,
       labels: labels ?? Array.from({ length: count ?? 0 }, (_, id) => `class_${id}`),
-      strides: stridesOf(found.shape.anchors, input.height, input.width)?.strides ?? USUAL_STRIDES,
+      strides: anchorStrides(found.shape.anchors, input.height, input.width)?.strides ?? USUAL_STRIDES,
+      cut: name === "cut_nms" ? cut : null,
     };
   }
   throw new TrtdError("MODEL_NOT_A_DETECTOR", mismatch ?? unfit(facts, manifest, labelCount));
+}
+
+/** Facts with these outputs alone, in this order. */
+function withOutputs(facts: HeadFacts, names: readonly string[]): HeadFacts {
+  return { ...facts, outputs: names.flatMap((name) => facts.outputs.find((output) => output.name === name) ?? []) };
 }
 
 function unfit(facts: HeadFacts, manifest: Manifest, labelCount: number | null): string {
@@ -319,16 +351,19 @@ function imageInput(facts: HeadFacts): Pick<Head, "input" | "sizeInput"> {
  * @throws {TrtdError} `INFERENCE_FAILED` when an output is missing or has a shape that the head does not have
  */
 export function outputsOf(head: Head, tensors: Readonly<Record<string, Tensor>>, batch: number): Tensor[] {
-  return head.row.outputs.map(({ dims }, i) => {
+  return head.row.outputs.map(({ dims, also = [] }, i) => {
     const name = head.outputs[i]!, tensor = tensors[name];
     if (tensor === undefined) throw new TrtdError("INFERENCE_FAILED", `The backend gave no output "${name}"`);
-    const fits = tensor.dims.length === dims.length && dims.every((dim, axis) => {
-      const size = tensor.dims[axis]!;
-      if (typeof dim === "number") return size === dim;
-      if (dim === "N") return size === batch;
-      if (dim === "A" || dim === "K" || head.classes === null) return true;
-      return size === head.classes + (dim === "C" ? 0 : Number(dim[0]));
-    });
+    const fits = [dims, ...also].some((one) =>
+      tensor.dims.length === one.length && one.every((dim, axis) => {
+        const size = tensor.dims[axis]!;
+        if (typeof dim === "number") return size === dim;
+        if (dim === "N") return size === batch;
+        if (dim === "A" || dim === "K" || head.classes === null) return true;
+        if (dim === "1|C") return size === 1 || size === head.classes;
+        return size === head.classes + (dim === "C" ? 0 : Number(dim[0]));
+      })
+    );
     if (!fits || tensor.data.length !== tensor.dims.reduce((product, size) => product * size, 1)) {
       throw new TrtdError("INFERENCE_FAILED", `The output "${name}" [${tensor.dims}] is not that of "${head.name}"`);
     }
