@@ -31,6 +31,7 @@ const PURE = [
   /^src\/tensorrt\/discovery\/discovery_(choice|elf|ld_cache|names)\.ts$/,
   /^src\/tensorrt\/probe\/probe_(findings|messages)\.ts$/,
   /^src\/tensorrt\/build\/(child_end|log_header|progress_tree|messages|build_failure)\.ts$/,
+  /^src\/tensorrt\/load\/load_(failure|messages)\.ts$/,
   /^src\/doctor\/(?!(system|build_logs)\.ts)/,
   /^src\/cache\/key\.ts$/,
   /^src\/serving\/policy\.ts$/,
@@ -43,7 +44,7 @@ const WITHOUT_NATIVE = ["src/cli/serve.ts"];
 const NATIVE = /^(src\/native\/|ffi\/|npm:.*(sharp|onnxruntime))/;
 
 /** Who may call libtrtd: only processes that may die. */
-const SHIM_USERS = /^(ffi\/|src\/tensorrt\/(probe|build)\/)/;
+const SHIM_USERS = /^(ffi\/|src\/tensorrt\/(probe|build|load)\/)/;
 
 interface Edge {
   readonly from: string;
@@ -128,7 +129,7 @@ function upward({ from, to }: Edge): string[] {
   if (from.startsWith("ffi/")) {
     return to.startsWith("src/") ? [`${from} imports ${to}: ffi imports nothing of src`] : [];
   }
-  if (to.startsWith("ffi/") && !SHIM_USERS.test(from)) return [`${from} imports ${to}: only probe and build child may`];
+  if (to.startsWith("ffi/") && !SHIM_USERS.test(from)) return [`${from} imports ${to}: only children that may die may`];
   if (!to.startsWith("src/")) return [];
   const [fromFloor, toFloor] = [floorOf(roomOf(from)), floorOf(roomOf(to))];
   if (fromFloor < 0) return [`${from} stands in a room that has no floor`];

@@ -7,11 +7,14 @@ const COMMANDS: Readonly<Record<string, () => Promise<CliCommand>>> = {
   detect: async () => (await import("./cli/detect.ts")).detectCommand,
   serve: async () => (await import("./cli/serve.ts")).serveCommand,
   inspect: async () => (await import("./cli/inspect.ts")).inspectCommand,
+  convert: async () => (await import("./cli/convert.ts")).convertCommand,
   doctor: async () => (await import("./cli/doctor.ts")).doctorCommand,
   bench: async () => (await import("./cli/bench.ts")).benchCommand,
+  cache: async () => (await import("./cli/cache.ts")).cacheCommand,
   worker: async () => (await import("./cli/worker.ts")).workerCommand,
   "build-engine": async () => (await import("./cli/build_engine.ts")).buildEngineCommand,
   "build-child": async () => (await import("./cli/build_child.ts")).buildChildCommand,
+  "load-child": async () => (await import("./cli/load_child.ts")).loadChildCommand,
   probe: async () => (await import("./cli/probe.ts")).probeCommand,
 };
 

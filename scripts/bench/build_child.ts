@@ -14,7 +14,7 @@ async function median(script: string): Promise<{ totalMs: number; tensorrtMs: nu
   for (let round = 0; round < ROUNDS; round++) {
     const { result, ms } = await fakeBuild({ set: "10.16", script });
     if (result === null) throw new Error("The fake build failed");
-    const { open = 0, parse = 0, build = 0 } = result.report.timings_ms;
+    const { open = 0, parse = 0, build = 0 } = result.facts.timings_ms;
     rounds.push({ totalMs: ms, tensorrtMs: open + parse + build });
   }
   rounds.sort((a, b) => a.totalMs - b.totalMs);

@@ -3,7 +3,9 @@ import { resolve } from "node:path";
 import { platformOf, selectedGpu } from "../doctor/judge.ts";
 import { l4tFromRelease } from "../doctor/system_texts.ts";
 import { TrtdError } from "../errors.ts";
+import { hostAvailable } from "../tensorrt/build/machine_memory.ts";
 import { type Candidate, chooseTensorRt } from "../tensorrt/discovery/discovery_choice.ts";
+import type { MachineMemory } from "../tensorrt/plan/memory_forecast.ts";
 import type { PlanGpu, PlanMachine } from "../tensorrt/plan/plan.ts";
 import { type CudaProbe, probeAllTensorRt, probeCuda, type TensorRtProbe } from "../tensorrt/probe/probe.ts";
 import { probeCommand } from "../tensorrt/probe/probe_command.ts";
@@ -29,6 +31,9 @@ export interface BuildMachine {
   readonly cudaRuntime: string | null;
   /** Why this TensorRT, in a sentence. */
   readonly reason: string;
+  readonly memory: MachineMemory;
+  /** Release of Jetson Linux such as `36.4.3`, null elsewhere. */
+  readonly jetpack: string | null;
 }
 
 /** What the probes found. */
@@ -36,6 +41,9 @@ export interface Probed {
   readonly platform: Platform | null;
   readonly cuda: CudaProbe;
   readonly tensorrt: readonly TensorRtProbe[];
+  /** Bytes that a new process can have, null when the kernel does not tell. */
+  readonly hostAvailable: number | null;
+  readonly l4t: string | null;
 }
 
 /** Asks the machine in child processes, then chooses. @throws {TrtdError} see {@link chooseMachine} */
@@ -45,8 +53,9 @@ export async function findMachine(wishes: MachineWishes): Promise<BuildMachine> 
     probeCuda(options),
     probeAllTensorRt(wishes.tensorrt, { ...options, force: wishes.force }),
   ]);
-  const system = { os: Deno.build.os, architecture: Deno.build.arch, l4t: l4tFromRelease(jetsonRelease()) };
-  return chooseMachine(wishes, { platform: platformOf(system), cuda, tensorrt: probes });
+  const l4t = l4tFromRelease(jetsonRelease());
+  const platform = platformOf({ os: Deno.build.os, architecture: Deno.build.arch, l4t });
+  return chooseMachine(wishes, { platform, cuda, tensorrt: probes, hostAvailable: hostAvailable(), l4t });
 }
 
 /**
@@ -55,7 +64,8 @@ export async function findMachine(wishes: MachineWishes): Promise<BuildMachine> 
  * @throws {TrtdError} `NATIVE_LOAD_FAILED` without libtrtd, `CACHE_FOLDER_UNUSABLE` where it cannot be unpacked,
  * `GPU_UNAVAILABLE` when `--device` names no GPU, `TENSORRT_NOT_FOUND`
  */
-export function chooseMachine(wishes: MachineWishes, { platform, cuda, tensorrt }: Probed): BuildMachine {
+export function chooseMachine(wishes: MachineWishes, probed: Probed): BuildMachine {
+  const { platform, cuda, tensorrt } = probed;
   if (platform === null) {
     throw new TrtdError("TENSORRT_NOT_FOUND", "There is no TensorRT for this system", {
       remedy: "Build on Linux x86_64 or aarch64, or use --backend onnxruntime",
@@ -100,6 +110,18 @@ export function chooseMachine(wishes: MachineWishes, { platform, cuda, tensorrt 
     shim: resolve(cuda.shim),
     cudaRuntime: cuda.runtime?.version ?? null,
     reason: choice.reason,
+    memory: memoryOf(gpu, probed),
+    jetpack: probed.l4t,
+  };
+}
+
+function memoryOf(gpu: PlanGpu | null, { cuda, hostAvailable }: Probed): MachineMemory {
+  const fact = gpu === null ? undefined : cuda.gpus.find(({ index }) => index === gpu.index);
+  return {
+    host_available: hostAvailable,
+    gpu_free: fact?.memory_free ?? null,
+    gpu_total: fact?.memory_total ?? null,
+    integrated: fact?.integrated ?? false,
   };
 }
 

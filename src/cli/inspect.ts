@@ -6,6 +6,7 @@ import { readModelFile } from "../models/model_file.ts";
 import { modelFromPath } from "../models/registry.ts";
 import { type Ability, modelAbilities } from "../onnx/abilities.ts";
 import { type FileDigests, fileDigests, modelFacts } from "../onnx/facts.ts";
+import { knownOutputs } from "../onnx/known_outputs.ts";
 import type { ModelFacts } from "../onnx/model_facts.ts";
 import { readModel } from "../onnx/read.ts";
 import type { CliCommand, CommandContext, Terminal } from "./command.ts";
@@ -90,12 +91,13 @@ async function inspectFile(
     const inspection = planInspection(readPlanHeader(bytes), installedReleases(tensorrt));
     return { file: shownPath(path, terminal.cwd), ...fileDigests(bytes), ...inspection };
   }
-  const facts = modelFacts(readModel(bytes));
+  const model = readModel(bytes);
+  const facts = modelFacts(model);
   return {
     file: shownPath(path, terminal.cwd),
     ...fileDigests(bytes),
     ...facts,
-    head: await headFinding(path, facts),
+    head: await headFinding(path, { ...facts, outputs: knownOutputs(model, facts.outputs) }),
     backends: modelAbilities(facts),
   };
 }

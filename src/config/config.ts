@@ -56,15 +56,29 @@ function fileValues(file: Layers["file"]): Record<string, unknown> {
   if (typeof file.value !== "object" || file.value === null || Array.isArray(file.value)) {
     throw new TrtdError("CONFIG_INVALID", `"${file.path}" must hold one JSON object`);
   }
-  for (const key of Object.keys(file.value)) {
-    if (!(key in SETTINGS)) {
-      throw new TrtdError("CONFIG_INVALID", `"${file.path}" names the unknown setting "${key}"`, {
+  const values: Record<string, unknown> = {};
+  for (const [name, value] of ungrouped(file.value as Record<string, unknown>)) {
+    const key = name.replaceAll(".", "_");
+    if (!Object.hasOwn(SETTINGS, key)) {
+      throw new TrtdError("CONFIG_INVALID", `"${file.path}" names the unknown setting "${name}"`, {
         remedy: `Remove it, or use one of: ${KEYS.join(", ")}`,
       });
     }
+    if (Object.hasOwn(values, key)) {
+      throw new TrtdError("CONFIG_INVALID", `"${file.path}" has the setting "${key}" twice`);
+    }
+    values[key] = value;
   }
-  return file.value as Record<string, unknown>;
+  return values;
 }
+
+/** Members of groups as `group.member`; no setting's own value is an object. */
+const ungrouped = (value: Record<string, unknown>): [name: string, value: unknown][] =>
+  Object.entries(value).flatMap(([name, inner]) =>
+    typeof inner === "object" && inner !== null && !Array.isArray(inner)
+      ? Object.entries(inner).map(([member, one]): [string, unknown] => [`${name}.${member}`, one])
+      : [[name, inner]]
+  );
 
 function refuseUnknownVariables(environment: Readonly<Record<string, string>>): void {
   const known = new Set(KEYS.map(variableOf));

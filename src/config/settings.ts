@@ -1,6 +1,7 @@
 /**
  * Every setting, once: its key in `trtd.config.json`, its `TRTD_KEY` variable and its `--key` flag are the same word,
- * and its schema, default and help text stand beside it.
+ * and its schema, default and help text stand beside it. The file may also group keys: `{"cache": {"layout": "per-device"}}` and
+ * `{"cache.layout": "per-device"}` mean `cache_layout`.
  */
 import { z } from "zod";
 
@@ -29,9 +30,14 @@ const setting = <S extends z.ZodType, D>(
   rest: { default: D; help: string; placeholder: string; commands: readonly string[] | "all" },
 ) => ({ kind, schema, ...rest });
 
+/** Number of a user of the operating system. */
+const USER_ID = /^\d{1,10}$/;
+
+const BUILDING = ["build-engine", "serve"] as const;
 const DETECTING = ["detect", "serve", "bench"] as const;
 const TENSORRT = ["doctor", "build-engine", "detect", "serve", "bench"] as const;
 const SERVING = ["serve"] as const;
+const CACHING = ["build-engine", "cache", "doctor", "serve", "detect", "bench"] as const;
 
 /** The settings, in the order in which the help shows them. */
 export const SETTINGS = {
@@ -166,6 +172,49 @@ export const SETTINGS = {
     help: "Folder for unpacked native libraries; default: the user's cache folder",
     placeholder: "DIR",
     commands: "all",
+  }),
+  cache_layout: setting("choice", z.enum(["shared", "per-device"]), {
+    default: "shared" as const,
+    help: "Folders of engines: shared, or per-device where several kinds of GPU use one folder",
+    placeholder: "NAME",
+    commands: CACHING,
+  }),
+  cache_trusted_owners: setting("list", z.array(z.coerce.string().regex(USER_ID, "must be numbers of users")), {
+    default: [],
+    help: "Numbers of users whose engines are loaded, besides this user's and root's, separated by commas",
+    placeholder: "UID,...",
+    commands: CACHING,
+  }),
+  cache_size_limit_mb: setting("number", z.number().int().min(0).max(10_000_000), {
+    default: 8192,
+    help: "Megabytes of engines over which the least recently used go; 0 keeps all",
+    placeholder: "MB",
+    commands: CACHING,
+  }),
+  cache_hmac_key: setting("text", z.string().min(1).optional(), {
+    default: undefined,
+    help: "File with the key that signs engines; unset: they are not signed",
+    placeholder: "FILE",
+    commands: CACHING,
+  }),
+  cache_wait_s: setting("number", z.number().int().min(1).max(86_400), {
+    default: 7200,
+    help: "Seconds to wait for another process that builds the same engine",
+    placeholder: "S",
+    commands: CACHING,
+  }),
+  nms: setting("choice", z.enum(["ours", "plugin"]), {
+    default: "ours" as const,
+    help: "Who suppresses boxes of a model with EfficientNMS_TRT: ours, or TensorRT's plugin",
+    placeholder: "NAME",
+    commands: BUILDING,
+  }),
+  retry: setting("list", z.array(z.enum(["workspace", "optimization-level", "batch", "none"])).min(1), {
+    default: ["workspace", "optimization-level"] as ("workspace" | "optimization-level" | "batch" | "none")[],
+    help: "What may become smaller when a build runs out of memory: workspace, optimization-level, batch, or none; " +
+      "default: workspace,optimization-level",
+    placeholder: "LIST",
+    commands: BUILDING,
   }),
   log_level: setting("choice", z.enum(["debug", "info", "warning", "error"]), {
     default: "info" as const,

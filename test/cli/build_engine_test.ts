@@ -7,6 +7,7 @@ import type { TensorRtProbe } from "../../src/tensorrt/probe/probe.ts";
 import type { GpuFact, LibraryFact } from "../../src/tensorrt/probe/probe_messages.ts";
 import { fakeSet, nativeTest, shimAndFakes } from "../native/children.ts";
 import { assertHead, detector, filesUnder } from "../tensorrt/build/fake_build.ts";
+import { incidentModel } from "../tensorrt/build/incident_model.ts";
 
 const MAIN = resolve(import.meta.dirname!, "../../src/main.ts");
 const GPU_89 = "NVIDIA Fake 4090:8.9:24564";
@@ -32,6 +33,16 @@ interface Cli {
   readonly end: Promise<Ran>;
 }
 
+const environmentOf = (options: CliOptions, { cwd, cuda }: { cwd: string; cuda: string }) => ({
+  LD_LIBRARY_PATH: dirname(cuda),
+  TRTD_SHIM: shimAndFakes().shim,
+  TRTD_FAKE: options.script ?? "",
+  TRTD_FAKE_GPUS: options.gpus ?? GPU_89,
+  TRTD_CACHE_DIR: join(cwd, "cache"),
+  INIT_CWD: cwd,
+  NO_COLOR: "1",
+});
+
 /** Starts `trtd build-engine pets.onnx ...` with a fake TensorRT and a fake driver, in a folder of its own. */
 async function withCli<T>(
   options: CliOptions,
@@ -46,14 +57,7 @@ async function withCli<T>(
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", MAIN, "build-engine", "pets.onnx", "--tensorrt", dirname(core), ...args],
     cwd,
-    env: {
-      LD_LIBRARY_PATH: dirname(cuda),
-      TRTD_SHIM: shimAndFakes().shim,
-      TRTD_FAKE: options.script ?? "",
-      TRTD_FAKE_GPUS: options.gpus ?? GPU_89,
-      INIT_CWD: cwd,
-      NO_COLOR: "1",
-    },
+    env: environmentOf(options, { cwd, cuda }),
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
@@ -72,9 +76,13 @@ async function withCli<T>(
   }
 }
 
+const LOG_FILES = ["pets/f32/bs1/pets.build.log", "pets/f32/bs1/pets.engine.lock", "pets/model.json"];
+const ENGINE_FILES = ["pets/f32/bs1/pets.engine", "pets/f32/bs1/pets.engine.json"];
+
+/** All files but timings, which may be lost. */
 const builtFiles = (cwd: string): string[] => {
   try {
-    return filesUnder(join(cwd, "models/trt"));
+    return filesUnder(join(cwd, "models/trt")).filter((file) => !file.startsWith("."));
   } catch {
     return [];
   }
@@ -100,25 +108,51 @@ nativeTest(
 nativeTest(
   "incident: with --force the builder's null is a failed build with its cause, and nothing is left but the log",
   () =>
-    withCli({ set: "8.6", gpus: GPU_120, model: yolo }, ["--force", "--json"], async ({ cwd, end }) => {
+    withCli(
+      { set: "8.6", gpus: GPU_120, model: yolo },
+      ["--force", "--nms", "plugin", "--json"],
+      async ({ cwd, end }) => {
+        const { code, out, err } = await end;
+        assert.equal(code, 4, err);
+        const { error, log, end: how, explanation } = JSON.parse(out);
+        assert.equal(error.code, "BUILD_FAILED");
+        assert.match(error.detail, /newer than this TensorRT.*smVerHex2Dig/);
+        assert.match(error.remedy, /Install TensorRT 10\.8 or later/);
+        assert.equal(how.kind, "refused");
+        assert.equal(explanation.id, "gpu-newer-than-tensorrt");
+        for (const text of [error.detail, error.remedy, err]) assert.doesNotMatch(text, /\bnull\b|__enter__/);
+        assert.match(err, /^trtd: BUILD_FAILED: .*smVerHex2Dig/m);
+        const text = await Deno.readTextFile(log);
+        assertHead(text);
+        assert.match(text, /^# gpu: NVIDIA Fake 5060, index 0, GPU-/m);
+        assert.match(text, /^# compute capability: 12\.0$/m);
+        assert.match(text, /^# tensorrt: TensorRT 8\.6\.1, family 8\.6/m);
+        assert.match(text, /Assertion major >= 0 && major < 10 failed/);
+        assert.deepEqual(builtFiles(cwd), LOG_FILES);
+      },
+    ),
+);
+
+nativeTest(
+  "incident: the same model is built with our own suppression, and the log and the answer say what was done to it",
+  () => {
+    const model = incidentModel({ width: 0.25, size: [64, 96] });
+    return withCli({ set: "8.6", gpus: GPU_89, model }, ["--json"], async ({ cwd, end }) => {
       const { code, out, err } = await end;
-      assert.equal(code, 4, err);
-      const { error, log, end: how, explanation } = JSON.parse(out);
-      assert.equal(error.code, "BUILD_FAILED");
-      assert.match(error.detail, /newer than this TensorRT.*smVerHex2Dig/);
-      assert.match(error.remedy, /Install TensorRT 10\.8 or later/);
-      assert.equal(how.kind, "refused");
-      assert.equal(explanation.id, "gpu-newer-than-tensorrt");
-      for (const text of [error.detail, error.remedy, err]) assert.doesNotMatch(text, /\bnull\b|__enter__/);
-      assert.match(err, /^trtd: BUILD_FAILED: .*smVerHex2Dig/m);
-      const text = await Deno.readTextFile(log);
-      assertHead(text);
-      assert.match(text, /^# gpu: NVIDIA Fake 5060, index 0, GPU-/m);
-      assert.match(text, /^# compute capability: 12\.0$/m);
-      assert.match(text, /^# tensorrt: TensorRT 8\.6\.1, family 8\.6/m);
-      assert.match(text, /Assertion major >= 0 && major < 10 failed/);
-      assert.deepEqual(builtFiles(cwd), ["pets/f32/bs1/pets.build.log"]);
-    }),
+      assert.equal(code, 0, err);
+      const { engine, report } = JSON.parse(out);
+      assert.deepEqual(report.passes.map(({ pass }: { pass: string }) => pass), ["nms-split", "int32"]);
+      assert.match(err, /^trtd: Pass nms-split@\d+: /m);
+      assert.match(err, /^trtd: Pass int32@\d+: /m);
+      const log = await Deno.readTextFile(report.log);
+      assertHead(log);
+      assert.match(log, /^# pass: int32@\d+: /m);
+      assert.match(log, /^# parsed model: .*\.part, \d+ bytes, sha256 [0-9a-f]{64}$/m);
+      const metadata = JSON.parse(await Deno.readTextFile(`${engine}.json`));
+      assert.equal(metadata.rewritten.sha256, report.rewritten.sha256);
+      assert(!builtFiles(cwd).some((file) => file.endsWith(".part")));
+    });
+  },
 );
 
 nativeTest(
@@ -142,11 +176,165 @@ nativeTest(
       ]);
       assert.equal(answer.engine, join(cwd, "models/trt/pets/fp16/bs1/pets.engine"));
       assert.equal(answer.metadata, `${answer.engine}.json`);
-      assert.deepEqual([answer.cache, answer.missed_because, answer.targets], ["built", [], [89]]);
+      const absent = [{ field: "engine", old: "absent", new: "intact" }];
+      assert.deepEqual([answer.cache, answer.missed_because, answer.targets], ["built", absent, [89]]);
       assert.deepEqual(answer.tensorrt, { product: "tensorrt", version: "10.16.1.7" });
       assert.match(err, /TensorRT 10\.16\.1\.7 is used/);
+      assert(answer.report.loaded.timings_ms.deserialize >= 0, "it was loaded on the GPU before it was stored");
     }),
 );
+
+/** Runs build-engine once more in the folder of another run, and answers its JSON. */
+async function again({ cwd }: Cli, options: CliOptions, args: readonly string[]): Promise<Ran> {
+  const { core, cuda } = fakeSet(options.set);
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", MAIN, "build-engine", ...args, "--tensorrt", dirname(core), "--json"],
+    cwd,
+    env: environmentOf(options, { cwd, cuda }),
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).output();
+  const decoder = new TextDecoder();
+  return { code, out: decoder.decode(stdout), err: decoder.decode(stderr) };
+}
+
+nativeTest(
+  "build-engine: the second start takes the engine from the cache; --rebuild builds, another option misses",
+  () => {
+    const options = { set: "10.16" };
+    return withCli(options, ["--json"], async (cli) => {
+      const first = JSON.parse((await cli.end).out);
+      const answer = async (...args: string[]) => JSON.parse((await again(cli, options, ["pets.onnx", ...args])).out);
+      const second = await answer();
+      assert.deepEqual([second.cache, second.missed_because, second.engine], ["hit", [], first.engine]);
+      assert.deepEqual(second.report, first.report);
+      assert.equal((await answer("--rebuild")).cache, "built");
+      const other = await answer("--workspace", "64");
+      assert.deepEqual([other.cache, other.missed_because], [
+        "built",
+        [{ field: "workspace_bytes", old: null, new: 64 * 1_048_576 }],
+      ]);
+      assert.equal((await answer()).cache, "hit", "the engine of before was kept");
+    });
+  },
+);
+
+nativeTest("build-engine: of two at once one builds, the other waits for it by its number and takes its engine", () => {
+  const options = { set: "10.16", script: "step=20" };
+  return withCli(options, ["--json"], async (cli) => {
+    await childAtWork(cli.cwd, cli.child.pid);
+    const second = await again(cli, options, ["pets.onnx"]);
+    const first = await cli.end;
+    assert.deepEqual([JSON.parse(first.out).cache, JSON.parse(second.out).cache], ["built", "hit"]);
+    assert.match(second.err, new RegExp(`^trtd: Waiting for process ${cli.child.pid} \\(`, "m"));
+    assert.doesNotMatch(second.err, /Building the engine/);
+  });
+});
+
+nativeTest(
+  "build-engine: pets.tofp16.onnx stands for pets.onnx, is made of it, and made anew when that changes",
+  () => {
+    const options = { set: "11.1", model: incidentModel({ width: 0.25, size: [64, 96] }) };
+    return withCli(options, ["--precision", "fp16", "--json"], async (cli) => {
+      const { out, err } = await cli.end;
+      const first = JSON.parse(out);
+      const derived = join(cli.cwd, "pets.tofp16.onnx");
+      assert.match(err, /^trtd: The fp16 model is kept as ".*\/pets\.tofp16\.onnx"$/m);
+      assert.equal(first.report.rewritten.kept_as, derived);
+      const before = await Deno.readFile(derived);
+      const named = await again(cli, options, ["pets.tofp16.onnx"]);
+      const { cache, precision, engine } = JSON.parse(named.out);
+      assert.deepEqual([cache, precision, engine], ["hit", "fp16", first.engine]);
+      assert.match(named.err, /is made of ".*\/pets\.onnx", converted to fp16 as "pets\.tofp16\.onnx"/);
+      await Deno.writeFile(join(cli.cwd, "pets.onnx"), incidentModel({ width: 0.25, size: [96, 96] }));
+      const changed = await again(cli, options, ["pets.tofp16.onnx"]);
+      const fields = JSON.parse(changed.out).missed_because.map(({ field }: { field: string }) => field);
+      assert.deepEqual(fields, ["model_sha256"]);
+      assert.match(changed.err, /in place of one that did not fit: it was made of another model/);
+      assert.notDeepEqual(await Deno.readFile(derived), before);
+    });
+  },
+);
+
+nativeTest("build-engine: an fp16 model that a person made is neither replaced nor taken for ours", () => {
+  const options = { set: "11.1", model: incidentModel({ width: 0.25, size: [64, 96] }) };
+  return withCli(options, ["--help"], async (cli) => {
+    await cli.end;
+    const path = join(cli.cwd, "pets.tofp16.onnx");
+    const own = detector([1, 3, 64, 64]);
+    await Deno.writeFile(path, own);
+    const { code, err } = await again(cli, options, ["pets.onnx", "--precision", "fp16"]);
+    assert.equal(code, 0, err);
+    assert.match(err, /pets\.tofp16\.onnx" was not made by trtd and is left alone/);
+    assert.deepEqual(await Deno.readFile(path), own);
+    const named = await again(cli, options, ["pets.tofp16.onnx"]);
+    assert.match(named.err, /was not made by trtd and is used as it is/);
+    assert.match(JSON.parse(named.out).engine, /trt\/pets\.tofp16\/f32\/bs1\/pets\.tofp16\.engine$/);
+  });
+});
+
+nativeTest("build-engine: too little memory is said before the build, and tried all the same with --force", () => {
+  const options = { set: "10.16", gpus: "NVIDIA Fake Tiny:8.9:16" };
+  return withCli(options, ["--json"], async (cli) => {
+    const { code, out } = await cli.end;
+    const { error } = JSON.parse(out);
+    assert.deepEqual([code, error.code], [3, "OUT_OF_GPU_MEMORY"]);
+    assert.match(error.detail, /^The GPU has \d+ MB of free memory; this build takes at least \d+ MB$/);
+    assert.match(error.remedy, /--force/);
+    assert(!builtFiles(cli.cwd).some((file) => file.endsWith(".build.log")), "nothing was begun");
+    const forced = await again(cli, options, ["pets.onnx", "--force"]);
+    assert.equal(forced.code, 0, forced.err);
+    assert.match(forced.err, /^trtd: Little memory: The GPU has/m);
+    assert.equal(JSON.parse(forced.out).report.forecast.verdict, "too-little");
+  });
+});
+
+nativeTest(
+  "build-engine: an engine that crashes the runtime does not replace the last good one, and the log says why",
+  () =>
+    withCli({ set: "10.16" }, ["--json"], async (cli) => {
+      const { engine } = JSON.parse((await cli.end).out);
+      const before = await Deno.readFile(engine);
+      const { code, out, err } = await again(cli, { set: "10.16", script: "load=segv" }, ["pets.onnx", "--rebuild"]);
+      const { error, end } = JSON.parse(out);
+      assert.deepEqual([code, error.code, end.kind], [3, "LOAD_CRASHED", "crashed"]);
+      assert.match(err, /^trtd: The engine was built, but cannot be loaded and is not stored\. Log: /m);
+      assert.deepEqual(await Deno.readFile(engine), before);
+      const log = await Deno.readTextFile(join(cli.cwd, "models/trt/pets/f32/bs1/pets.build.log"));
+      assert.match(log, /^# end: built [^]*^# load: LOAD_CRASHED: /m);
+      assert.equal(JSON.parse((await again(cli, { set: "10.16" }, ["pets.onnx"])).out).cache, "hit");
+    }),
+);
+
+nativeTest("build-engine: RTX's compiled kernels are kept per GPU and driver, and given to the next engine", () => {
+  const options = { set: "rtx-1.6" };
+  return withCli(options, ["--json"], async (cli) => {
+    const first = JSON.parse((await cli.end).out);
+    assert(first.report.loaded.runtime_cache.written_bytes > 0);
+    const kernels = filesUnder(join(cli.cwd, "models/trt/.runtime"));
+    assert.equal(kernels.length, 2);
+    assert.match(kernels[0]!, /^tensorrt-rtx-1\.6\.1\.7-sm89-nvidia-fake-4090-driver-.*\.cache$/);
+    const second = JSON.parse((await again(cli, options, ["pets.onnx", "--rebuild"])).out);
+    const { given_bytes: given, accepted } = second.report.loaded.runtime_cache;
+    assert.deepEqual([given, accepted], [first.report.loaded.runtime_cache.written_bytes, true]);
+  });
+});
+
+nativeTest("build-engine: --retry allows a smaller batch, and says what became smaller", () => {
+  const options = { set: "10.16", script: "oombatch=2", model: detector(["batch", 3, 64, 64]) };
+  return withCli(options, ["--batch", "4"], async (cli) => {
+    const { code, err } = await cli.end;
+    assert.equal(code, 3, err);
+    assert.match(err, /memory ran out.*Now with a workspace of 6141 MiB$/m);
+    const { out } = await again(cli, options, ["pets.onnx", "--batch", "4", "--retry", "batch"]);
+    const { engine, batch, report } = JSON.parse(out);
+    assert.deepEqual([batch, report.retries], [2, [{ kind: "batch", from: 4, to: 2, after: "OUT_OF_GPU_MEMORY" }]]);
+    assert.match(engine, /bs2\/pets\.engine$/);
+    const none = await again(cli, options, ["pets.onnx", "--batch", "4", "--retry", "none"]);
+    assert.doesNotMatch(none.err, /Now with/);
+  });
+});
 
 nativeTest("build-engine: --max takes shapes here, and --device a GPU", () => {
   const model = detector(["batch", 3, 640, 640]);
@@ -233,24 +421,31 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
         assert.equal(code, 130, err);
         assert.match(err, /^trtd: INTERRUPTED: /m);
         assert(await isGone(pid));
-        assert.deepEqual(builtFiles(cwd), ["pets/f32/bs1/pets.build.log"]);
+        assert.deepEqual(builtFiles(cwd), LOG_FILES);
       }),
   );
 }
 
-nativeTest(
-  "build-engine: when it is killed, its child ends too and leaves no engine",
-  () =>
-    withCli({ set: "10.16", script: "build=hang" }, [], async ({ cwd, child, end }) => {
-      const pid = await childAtWork(cwd, child.pid);
-      child.kill("SIGKILL");
-      assert.equal((await end).code, 137);
-      assert(await isGone(pid));
-      assert.deepEqual(builtFiles(cwd), ["pets/f32/bs1/pets.build.log"]);
-      const log = await Deno.readTextFile(join(cwd, "models/trt/pets/f32/bs1/pets.build.log"));
-      assert.match(log, /INFO tensorrt-10\.16\.1: The build goes round in circles\n$/);
-    }),
-);
+for (
+  const [title, model] of [
+    ["", detector([1, 3, 640, 1152])],
+    [" and no rewritten model", incidentModel({ width: 0.25, size: [64, 96] })],
+  ] as const
+) {
+  nativeTest(
+    `build-engine: when it is killed, its child ends too and leaves no engine${title}`,
+    () =>
+      withCli({ set: "10.16", script: "build=hang", model }, [], async ({ cwd, child, end }) => {
+        const pid = await childAtWork(cwd, child.pid);
+        child.kill("SIGKILL");
+        assert.equal((await end).code, 137);
+        assert(await isGone(pid));
+        assert.deepEqual(builtFiles(cwd), LOG_FILES);
+        const log = await Deno.readTextFile(join(cwd, "models/trt/pets/f32/bs1/pets.build.log"));
+        assert.match(log, /INFO tensorrt-10\.16\.1: The build goes round in circles\n$/);
+      }),
+  );
+}
 
 nativeTest(
   "build-engine: a broken configuration file that is not used does not reach the child",
@@ -258,7 +453,7 @@ nativeTest(
     withCli({ set: "10.16" }, ["--config", "good.json"], async ({ cwd, end }) => {
       const { code, err } = await end;
       assert.equal(code, 0, err);
-      assert.equal(builtFiles(cwd).length, 3);
+      assert.deepEqual(builtFiles(cwd), [...LOG_FILES, ...ENGINE_FILES].sort());
     }, { "good.json": "{}", "trtd.config.json": "{" }),
 );
 
@@ -321,6 +516,8 @@ function probed(capability: string | null, tensorrt: readonly TensorRtProbe[], c
       ms: 1,
     },
     tensorrt,
+    hostAvailable: null,
+    l4t: null,
     ...changes,
   };
 }

@@ -4,6 +4,7 @@ import { inspectCommand } from "../../src/cli/inspect.ts";
 import { runCli } from "../../src/cli/run.ts";
 import { writeModel } from "../../src/onnx/write.ts";
 import { constantDetector, int64Tensor, node, tinyYolo } from "../onnx/build_model.ts";
+import { nmsModel } from "../onnx/nms_models.ts";
 
 interface Ran {
   status: number;
@@ -75,6 +76,7 @@ Deno.test("inspect --json: one file is one object with everything", async () => 
     "too_new_operators",
     "weights",
     "int64",
+    "nms_plugin",
     "metadata",
     "labels",
     "stride",
@@ -152,8 +154,16 @@ Deno.test("inspect: a plugin operator and clamped constants are told", async () 
   assert.match(out, /1 outside INT32$/m);
   assert.match(
     out,
-    /^ {2}onnxruntime {2}does not run it as it is\n {15}- refuses: It does not have TRT::EfficientNMS_TRT$/m,
+    /^ {2}onnxruntime {2}does not run it as it is\n {15}- refuses: It does not have TRT::EfficientNMS_TRT\n {15}- EfficientNMS_TRT cannot be cut off: /m,
   );
+});
+
+Deno.test("inspect: a model whose EfficientNMS_TRT can be cut off runs under that condition", async () => {
+  const bytes = writeModel(nmsModel({ boxes: [1, 2, 3, 4], scores: [0.5, 0.5], scoreDims: [1, 2] }));
+  const { out } = await inspect({ "nms.onnx": bytes }, ["nms.onnx"]);
+  assert.match(out, /^ {2}onnxruntime {2}runs it under conditions\n {15}- needs: trtd cuts EfficientNMS_TRT off/m);
+  const one = JSON.parse((await inspect({ "nms.onnx": bytes }, ["--json", "nms.onnx"])).out);
+  assert.deepEqual(one.nms_plugin, { separable: true, reason: null });
 });
 
 Deno.test("inspect: names out of the file do not reach the terminal as control characters", async () => {

@@ -17,13 +17,14 @@ boxTest("build-engine builds in a child of the same file", async (box) => {
   const { code, stdout, stderr } = await box.run(ARGS, { env: equip(box) });
   assert.equal(code, 0, stderr);
   assert.equal(JSON.parse(stdout).report.outcome, "built");
-  const made = ["pets.build.log", "pets.engine", "pets.engine.json"].map((name) => `pets/f32/bs1/${name}`);
-  assert.deepEqual(filesUnder(join(box.folder, "models/trt")), made);
+  const made = ["pets.build.log", "pets.engine", "pets.engine.json", "pets.engine.lock"];
+  assert.deepEqual(filesUnder(join(box.folder, "models/trt/pets/f32/bs1")), made);
 }, { skipped: CANNOT_FAKE });
 
 boxTest("build-engine outlives a child that aborts", async (box) => {
   const { code, stdout } = await box.run(ARGS, { env: { ...equip(box), TRTD_FAKE: "build=abort" } });
   assert.equal(code, 4);
   assert.equal(JSON.parse(stdout).error.code, "BUILD_CRASHED");
-  assert.deepEqual(filesUnder(join(box.folder, "models/trt")), ["pets/f32/bs1/pets.build.log"]);
+  const left = ["pets.build.log", "pets.engine.lock"];
+  assert.deepEqual(filesUnder(join(box.folder, "models/trt/pets/f32/bs1")), left);
 }, { skipped: CANNOT_FAKE });

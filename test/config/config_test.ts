@@ -54,6 +54,18 @@ Deno.test("config: variables of the repository's tools are no settings", () => {
   assert.equal(mergeConfig(layers({ environment: { TRTD_GPU_RTX: "1.4.0.76" } })).config.port, 8080);
 });
 
+Deno.test("config: the file may group keys, or join them with a dot", () => {
+  const config = (value: unknown) => mergeConfig(layers({ file: { path: "f.json", value } })).config;
+  const cache = { layout: "per-device", trusted_owners: [1000, "0"], size_limit_mb: 0 };
+  const grouped = config({ cache, "port": 1 });
+  assert.deepEqual(
+    [grouped.cache_layout, grouped.cache_trusted_owners, grouped.cache_size_limit_mb, grouped.port],
+    ["per-device", ["1000", "0"], 0, 1],
+  );
+  assert.equal(config({ "cache.layout": "per-device" }).cache_layout, "per-device");
+  assert.equal(config({ cache_layout: "per-device" }).cache_layout, "per-device");
+});
+
 const BAD: readonly [name: string, some: Partial<Layers>, code: string, says: RegExp][] = [
   ["a flag that is no number", { flags: { port: "many" } }, "USAGE", /--port/],
   ["an empty number", { flags: { port: " " } }, "USAGE", /--port/],
@@ -63,6 +75,20 @@ const BAD: readonly [name: string, some: Partial<Layers>, code: string, says: Re
   ["an unknown backend", { flags: { backend: "cuda" } }, "USAGE", /--backend/],
   ["an unknown variable", { environment: { TRTD_PROT: "1" } }, "CONFIG_INVALID", /TRTD_PROT/],
   ["an unknown key in the file", { file: { path: "f.json", value: { prot: 1 } } }, "CONFIG_INVALID", /"prot"/],
+  [
+    "an unknown key in a group",
+    { file: { path: "f.json", value: { cache: { lay: 1 } } } },
+    "CONFIG_INVALID",
+    /"cache\.lay"/,
+  ],
+  [
+    "a key that is there twice",
+    { file: { path: "f.json", value: { cache: { wait_s: 1 }, cache_wait_s: 2 } } },
+    "CONFIG_INVALID",
+    /"cache_wait_s" twice/,
+  ],
+  ["a user that is no number", { flags: { cache_trusted_owners: "root" } }, "USAGE", /--cache-trusted-owners/],
+  ["a retry that nobody knows", { environment: { TRTD_RETRY: "luck" } }, "CONFIG_INVALID", /TRTD_RETRY/],
   ["text for a number in the file", { file: { path: "f.json", value: { port: "80" } } }, "CONFIG_INVALID", /f\.json/],
   ["a file that is a list", { file: { path: "f.json", value: [] } }, "CONFIG_INVALID", /f\.json/],
   ["an empty name in a list", { flags: { model: ["a,,b"] } }, "USAGE", /--model/],

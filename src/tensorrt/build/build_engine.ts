@@ -1,28 +1,21 @@
-/** One build from its plan to an engine in its place, or to a failure that is explained. */
-import { createHash } from "node:crypto";
-import { basename } from "node:path";
+/** One build from its plan to a plan file, or to a failure that is explained. */
 import { TrtdError } from "../../errors.ts";
 import type { FileDigests } from "../../onnx/facts.ts";
 import { VERSION } from "../../version.ts";
-import type { BuildPlan, PlanMachine } from "../plan/plan.ts";
 import { readPlanHeader } from "../engine_file/plan_header.ts";
-import { PRODUCT_NAMES } from "../versions.ts";
-import { buildFailure } from "./build_failure.ts";
+import type { MemoryForecast } from "../plan/memory_forecast.ts";
+import type { BuildPlan, PlanMachine } from "../plan/plan.ts";
+import { retryText, type Rung } from "../plan/retry_ladder.ts";
+import { BuildFailure, buildFailure, isOutOfMemory } from "./build_failure.ts";
 import { BuildLog } from "./build_log.ts";
 import { childEnd } from "./child_end.ts";
 import { childCommand, type ProgramFacts, thisProgram } from "./child_program.ts";
-import {
-  type BuildDuration,
-  DURATIONS_KEPT,
-  durationsIn,
-  earlierDurations,
-  type EngineMetadata,
-  expectedSeconds,
-} from "./engine_metadata.ts";
-import { discard, type EnginePlace, enginePlace, makePlace, settleEngine, temporaryName } from "./engine_place.ts";
+import { factsOf, likenessOf } from "./engine_facts.ts";
+import { earlierDurations, type EngineFacts, expectedSeconds, type RetryRecord } from "./engine_metadata.ts";
 import { KeptLines, levelOf } from "./kept_lines.ts";
 import { headerLines } from "./log_header.ts";
 import type { BuildProgress, BuildStage, BuiltReport, ChildMessage } from "./messages.ts";
+import { type PreparedModel, prepareModel } from "./prepare_model.ts";
 import { loggedPhase } from "./progress_tree.ts";
 import { runChild } from "./run_child.ts";
 
@@ -32,15 +25,30 @@ export interface BuildRequest {
   readonly name: string;
   /** The ONNX file: absolute path and digests of what the plan was made from. */
   readonly model: FileDigests & { readonly path: string };
-  readonly plan: BuildPlan;
+  /** The plan, and those to try after it when memory runs out; of one batch. */
+  readonly rungs: readonly [Rung, ...Rung[]];
+  /** What went before with a larger batch. @default none */
+  readonly earlier?: readonly RetryRecord[];
   /** The machine that the plan was made for. */
   readonly machine: PlanMachine;
   /** Version of the CUDA runtime library, for the log. */
   readonly cudaRuntime: string | null;
-  /** Absolute folder of models and engines. */
-  readonly modelsDir: string;
+  /** Release of JetPack's Linux, null elsewhere. */
+  readonly jetpack: string | null;
+  readonly forecast: MemoryForecast | null;
   /** Path of libtrtd, null for where it usually is. */
   readonly shim: string | null;
+}
+
+/** Where a build writes: absolute paths, of which only `part` is the build's own result. */
+export interface BuildPlace {
+  /** The folder `trt`. */
+  readonly root: string;
+  readonly engine: string;
+  readonly metadata: string;
+  readonly log: string;
+  /** Temporary file for the plan, in the engine's folder. */
+  readonly part: string;
 }
 
 export interface BuildOptions {
@@ -48,12 +56,16 @@ export interface BuildOptions {
   readonly timeLimitMs?: number;
   /** Ends the build. */
   readonly signal?: AbortSignal;
+  /** Told of the model that is parsed, after the passes. */
+  readonly onPrepared?: (model: PreparedModel) => void;
   /** Told when the build begins: seconds that it will take after earlier builds, null when unknown. */
-  readonly onStart?: (expectedS: number | null, place: EnginePlace) => void;
+  readonly onStart?: (expectedS: number | null, place: BuildPlace) => void;
   readonly onStage?: (stage: BuildStage) => void;
   readonly onProgress?: (progress: BuildProgress) => void;
   /** A warning or error of TensorRT, as the log has it. */
   readonly onWarning?: (line: string) => void;
+  /** Told before a build is tried again. */
+  readonly onRetry?: (retry: RetryRecord, failure: TrtdError) => void;
   /** @default that of {@link BuildLog} */
   readonly logLimitBytes?: number;
   /** @default this program */
@@ -62,10 +74,10 @@ export interface BuildOptions {
   readonly countMemoryKills?: () => number | null;
 }
 
+/** A plan file that is whole, and what is to be known of it. */
 export interface BuildResult {
-  readonly place: EnginePlace;
-  readonly metadata: EngineMetadata;
-  readonly report: BuiltReport;
+  readonly part: string;
+  readonly facts: EngineFacts;
 }
 
 /** Longest time of a build unless told otherwise: large models on a Jetson take more than an hour. */
@@ -73,20 +85,87 @@ export const TIME_LIMIT_MS = 7_200_000;
 const TOLD_LEVELS = ["FATAL", "ERROR", "WARN"];
 
 /**
- * Builds an engine in a child process.
- * @throws {BuildFailure} by the child's end, see {@link buildFailure}
- * @throws {TrtdError} `OUTPUT_UNWRITABLE`, `ENGINE_CORRUPT` when what was written is not a whole plan
+ * Runs the plan's passes, then builds in a child process; when memory runs out, again with the next rung.
+ * @throws {BuildFailure} by the child's end, see {@link buildFailure}; nothing but the log is left
+ * @throws {TrtdError} those of `prepareModel`, `OUTPUT_UNWRITABLE`, `ENGINE_CORRUPT` when what was written is not a whole
+ * plan
  */
-export async function buildEngine(request: BuildRequest, options: BuildOptions = {}): Promise<BuildResult> {
-  const { plan, shim, model, modelsDir, name } = request;
-  const timeLimitMs = options.timeLimitMs ?? TIME_LIMIT_MS;
-  const place = enginePlace(modelsDir, { model: name, precision: plan.precision, batch: plan.batch });
+export async function buildEngine(
+  request: BuildRequest,
+  place: BuildPlace,
+  options: BuildOptions = {},
+): Promise<BuildResult> {
   const startedAt = new Date();
   const startedMs = performance.now();
-  await makePlace(place);
-  using log = openLog(place, request, startedAt, options.logLimitBytes);
-  options.onStart?.(expectedSeconds(likenessOf(request), await earlierDurations(modelsDir, name)), place);
+  const modelPart = place.part.replace(/\.part$/, ".onnx.part");
+  try {
+    const prepared = await prepareModel(request.model, request.rungs[0].plan, { part: modelPart });
+    options.onPrepared?.(prepared);
+    using log = openLog(place, { request, prepared, startedAt }, options.logLimitBytes);
+    const expectedS = expectedSeconds(
+      likenessOf(request, request.rungs[0]),
+      await earlierDurations(place.root, request.name),
+    );
+    options.onStart?.(expectedS, place);
+    const { report, rung, retries } = await climb(request, { place, prepared, log }, options);
+    const durationS = Math.round((performance.now() - startedMs) / 10) / 100;
+    await checkWritten(place.part, report);
+    return {
+      part: place.part,
+      facts: await factsOf(request, {
+        metadata: place.metadata,
+        prepared,
+        report,
+        rung,
+        retries,
+        startedAt,
+        durationS,
+      }),
+    };
+  } catch (error) {
+    await discard(place.part);
+    throw error;
+  } finally {
+    await discard(modelPart);
+  }
+}
 
+interface Work {
+  readonly place: BuildPlace;
+  readonly prepared: PreparedModel;
+  readonly log: BuildLog;
+}
+
+/** Tries rung after rung, as long as memory is what fails. */
+async function climb(
+  request: BuildRequest,
+  work: Work,
+  options: BuildOptions,
+): Promise<{ report: BuiltReport; rung: Rung; retries: RetryRecord[] }> {
+  const retries = [...request.earlier ?? []];
+  for (let at = 0;; at++) {
+    const rung = request.rungs[at]!;
+    try {
+      return { report: await attempt(rung.plan, { request, ...work }, options), rung, retries };
+    } catch (failure) {
+      const next = request.rungs[at + 1];
+      if (!(failure instanceof BuildFailure) || next === undefined || !isOutOfMemory(failure)) throw failure;
+      const retry: RetryRecord = { ...next.steps.at(-1)!, after: failure.code };
+      retries.push(retry);
+      work.log.write([`# retry: with ${retryText(retry)}, after ${failure.code}: ${failure.message}`]);
+      work.log.flush();
+      options.onRetry?.(retry, failure);
+      await discard(work.place.part);
+    }
+  }
+}
+
+async function attempt(
+  plan: BuildPlan,
+  { request, place, prepared, log }: Work & { request: BuildRequest },
+  options: BuildOptions,
+): Promise<BuiltReport> {
+  const timeLimitMs = options.timeLimitMs ?? TIME_LIMIT_MS;
   const kept = new KeptLines();
   const onLines = (lines: readonly string[]) => {
     log.write(lines);
@@ -103,38 +182,35 @@ export async function buildEngine(request: BuildRequest, options: BuildOptions =
     if (message.event === "stage") options.onStage?.(message.stage);
     if (message.event === "progress") options.onProgress?.(message.progress);
   };
-  const part = temporaryName(place);
-  try {
-    const command = childCommand(options.program ?? thisProgram(), { plan, shim, environment: Deno.env.toObject() });
-    const job = { plan, model: { path: model.path, sha256: model.sha256 }, output: part, shim };
-    const end = childEnd(
-      await runChild(command, job, {
-        timeLimitMs,
-        onLines,
-        onMessage,
-        ...options.signal === undefined ? {} : { signal: options.signal },
-        ...options.countMemoryKills === undefined ? {} : { countMemoryKills: options.countMemoryKills },
-      }),
-    );
-    log.write([`# end: ${end.kind}${"report" in end ? ` ${JSON.stringify(end.report)}` : ""}`]);
-    if (end.kind !== "built") {
-      throw buildFailure({ end, lines: kept.lines(), log: place.log, timeLimitMs });
-    }
-    const durationS = Math.round((performance.now() - startedMs) / 10) / 100;
-    const metadata = await metadataOf(request, end.report, { place, part, startedAt, durationS });
-    await settleEngine(place, part, metadata);
-    return { place, metadata, report: end.report };
-  } finally {
-    await discard(part);
-  }
+  const { shim } = request;
+  const command = childCommand(options.program ?? thisProgram(), { plan, shim, environment: Deno.env.toObject() });
+  const { path, sha256 } = prepared;
+  const model = { path, sha256, temporary: path !== request.model.path && path !== prepared.derived };
+  const job = { plan, model, output: place.part, shim };
+  const end = childEnd(
+    await runChild(command, job, {
+      timeLimitMs,
+      onLines,
+      onMessage,
+      ...options.signal === undefined ? {} : { signal: options.signal },
+      ...options.countMemoryKills === undefined ? {} : { countMemoryKills: options.countMemoryKills },
+    }),
+  );
+  log.write([`# end: ${end.kind}${"report" in end ? ` ${JSON.stringify(end.report)}` : ""}`]);
+  if (end.kind === "built") return end.report;
+  throw buildFailure({ end, lines: kept.lines(), log: place.log, timeLimitMs });
 }
 
-function openLog(place: EnginePlace, request: BuildRequest, startedAt: Date, limitBytes?: number): BuildLog {
-  const { machine, plan, model } = request;
+function openLog(
+  place: BuildPlace,
+  { request, prepared, startedAt }: { request: BuildRequest; prepared: PreparedModel; startedAt: Date },
+  limitBytes?: number,
+): BuildLog {
+  const { machine, model } = request;
   const head = headerLines({
     startedAt,
     trtd: VERSION,
-    plan,
+    plan: request.rungs[0].plan,
     model,
     gpu: machine.gpu,
     gpuMissing: machine.gpuMissing,
@@ -143,10 +219,14 @@ function openLog(place: EnginePlace, request: BuildRequest, startedAt: Date, lim
     cudaRuntime: request.cudaRuntime,
     tensorrtCuda: machine.tensorrt.cuda,
     platform: machine.platform,
+    passes: prepared.reports,
+    rewritten: prepared.path === model.path ? null : prepared,
+    forecast: request.forecast,
     engine: place.engine,
   });
+  const remarks = prepared.remarks.map((remark) => `# remark: ${remark}`);
   try {
-    return new BuildLog(place.log, head, limitBytes === undefined ? {} : { limitBytes });
+    return new BuildLog(place.log, [...head, ...remarks], limitBytes === undefined ? {} : { limitBytes });
   } catch (error) {
     throw new TrtdError("OUTPUT_UNWRITABLE", `Cannot write the log "${place.log}": ${(error as Error).message}`, {
       cause: error,
@@ -154,56 +234,24 @@ function openLog(place: EnginePlace, request: BuildRequest, startedAt: Date, lim
   }
 }
 
-const likenessOf = ({ plan, machine }: BuildRequest): Omit<BuildDuration, "duration_s"> => ({
-  precision: plan.precision,
-  batch: plan.batch,
-  tensorrt: `${PRODUCT_NAMES[plan.tensorrt.product]} ${plan.tensorrt.version}`,
-  gpu: plan.device === null ? null : machine.gpu?.name ?? null,
-  targets: plan.targets,
-  optimization_level: plan.optimization_level,
-});
-
 /** @throws {TrtdError} `ENGINE_CORRUPT`, `ENGINE_NOT_A_PLAN` */
-async function metadataOf(
-  request: BuildRequest,
-  report: BuiltReport,
-  { place, part, startedAt, durationS }: { place: EnginePlace; part: string; startedAt: Date; durationS: number },
-): Promise<EngineMetadata> {
-  const { plan, machine, model, name } = request;
-  const bytes = await Deno.readFile(part);
-  if (bytes.length !== report.bytes) {
-    throw new TrtdError("ENGINE_CORRUPT", `The engine has ${bytes.length} bytes, but ${report.bytes} were written`);
+async function checkWritten(part: string, report: BuiltReport): Promise<void> {
+  const { size } = await Deno.stat(part);
+  if (size !== report.bytes) {
+    throw new TrtdError("ENGINE_CORRUPT", `The engine has ${size} bytes, but ${report.bytes} were written`);
   }
-  readPlanHeader(bytes);
-  const duration: BuildDuration = { duration_s: durationS, ...likenessOf(request) };
-  return {
-    format: 1,
-    trtd: VERSION,
-    built_at: startedAt.toISOString(),
-    model: { name, path: model.path, bytes: model.bytes, sha256: model.sha256, md5: model.md5 },
-    engine: {
-      file: basename(place.engine),
-      bytes: bytes.length,
-      sha256: createHash("sha256").update(bytes).digest("hex"),
-    },
-    tensorrt: { product: plan.tensorrt.product, version: plan.tensorrt.version, cuda: machine.tensorrt.cuda },
-    platform: machine.platform,
-    gpu: plan.device === null ? null : machine.gpu,
-    driver: machine.driver,
-    targets: plan.targets,
-    targets_current: plan.device !== null,
-    precision: plan.precision,
-    batch: plan.batch,
-    profile: plan.profile,
-    flags: plan.flags,
-    workspace_bytes: plan.workspace_bytes,
-    optimization_level: plan.optimization_level,
-    hardware_compatibility: plan.hardware_compatibility,
-    tactic_sources: plan.tactic_sources,
-    dla_core: plan.dla_core,
-    inputs: report.inputs,
-    outputs: report.outputs,
-    duration_s: durationS,
-    durations: [duration, ...await durationsIn(place.metadata)].slice(0, DURATIONS_KEPT),
-  };
+  using file = await Deno.open(part);
+  const head = new Uint8Array(HEAD_BYTES);
+  const length = await file.read(head) ?? 0;
+  readPlanHeader(head.subarray(0, length), { fileBytes: size });
+}
+
+/** Bytes of a plan that its header is read from. */
+const HEAD_BYTES = 4096;
+
+/** Removes a temporary file; one that is not there is fine. */
+async function discard(path: string): Promise<void> {
+  await Deno.remove(path).catch((error) => {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  });
 }

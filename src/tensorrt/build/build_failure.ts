@@ -25,6 +25,16 @@ export class BuildFailure extends TrtdError {
   }
 }
 
+/** Rows of the catalogue about memory that no smaller plan helps. */
+const NOT_HELPED = ["no-implementation-workspace", "cuda-init-no-memory"];
+
+/** Whether a build failed because memory ran out, so that a smaller one may go well. */
+export function isOutOfMemory({ code, end, explanation }: BuildFailure): boolean {
+  if (end.kind === "out-of-memory") return true;
+  const said = code === "OUT_OF_GPU_MEMORY" || end.kind === "crashed" && explanation?.code === "OUT_OF_GPU_MEMORY";
+  return said && !NOT_HELPED.includes(explanation?.id ?? "");
+}
+
 const STAGES: Readonly<Record<BuildStage, string>> = {
   "start": "before it did anything",
   "open": "while its libraries were opened",

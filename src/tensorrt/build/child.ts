@@ -17,6 +17,7 @@ import {
   type ParserComplaint,
   type ReportedTensor,
 } from "./messages.ts";
+import type { ChildWork } from "./child_control.ts";
 import { ProgressTree } from "./progress_tree.ts";
 
 const RING_BYTES = 1 << 20;
@@ -26,7 +27,7 @@ const STANDARD_ERROR = 2;
 type Say = (message: ChildMessage) => void;
 
 /** A build that can be asked to end. */
-export class BuildChild {
+export class BuildChild implements ChildWork<BuildReport> {
   readonly #job: BuildJob;
   readonly #say: Say;
   readonly #timings: Partial<Record<BuildStage, number>> = {};
@@ -35,6 +36,11 @@ export class BuildChild {
   #stageBegan = performance.now();
   #config: BuilderConfig | null = null;
   #network: Network | null = null;
+
+  get unwanted(): readonly string[] {
+    const { output, model } = this.#job;
+    return [output, ...model.temporary ? [model.path] : []];
+  }
 
   constructor(job: BuildJob, say: Say) {
     this.#job = job;

@@ -1,4 +1,4 @@
-/** How trtd starts itself again as a build child. */
+/** How trtd starts itself again as a child that holds TensorRT. */
 import { dirname } from "node:path";
 import { type SelfCommand, selfCommand } from "../../self_command.ts";
 import type { BuildPlan } from "../plan/plan.ts";
@@ -30,15 +30,21 @@ export interface ChildCommand extends SelfCommand {
 }
 
 /**
- * Executable, arguments and environment of the build child.
+ * Executable, arguments and environment of the child.
  *
  * Under Deno it may do what it needs: read, write, see the environment, open libtrtd, and end itself (`--allow-run`).
  * The builder looks for its resource library by name, so the folder of the core library stands first on the loader's path.
- * @param shim path of libtrtd, null for any
+ * @param options.shim path of libtrtd, null for any
+ * @param options.command the command of a compiled file
  */
 export function childCommand(
   program: ProgramFacts,
-  { plan, shim, environment }: { plan: BuildPlan; shim: string | null; environment: Readonly<Record<string, string>> },
+  { plan, shim, environment, command = BUILD_CHILD_COMMAND }: {
+    plan: Pick<BuildPlan, "libraries">;
+    shim: string | null;
+    environment: Readonly<Record<string, string>>;
+    command?: string;
+  },
 ): ChildCommand {
   const folders = [dirname(plan.libraries.core), ...(environment["LD_LIBRARY_PATH"] ?? "").split(":")];
   const env = {
@@ -56,5 +62,5 @@ export function childCommand(
     "--allow-sys",
     "--allow-run",
   ];
-  return { ...selfCommand(program, { command: BUILD_CHILD_COMMAND, entry: [program.childUrl], flags }), env };
+  return { ...selfCommand(program, { command, entry: [program.childUrl], flags }), env };
 }

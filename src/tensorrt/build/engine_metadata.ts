@@ -1,8 +1,12 @@
 /** `<model>.engine.json`: what an engine was made of, for and by. */
 import { join } from "node:path";
+import type { ErrorCode } from "../../errors.ts";
+import type { PassReport } from "../../onnx/passes/pass.ts";
+import type { MemoryForecast } from "../plan/memory_forecast.ts";
 import type { BuildFlag, PlanGpu } from "../plan/plan.ts";
 import type { EnginePrecision } from "../plan/plan_precision.ts";
 import type { InputShapes } from "../plan/plan_shapes.ts";
+import type { RetryStep } from "../plan/retry_ladder.ts";
 import type { Product } from "../versions.ts";
 import type { ReportedTensor } from "./messages.ts";
 
@@ -19,8 +23,21 @@ export interface BuildDuration {
   readonly optimization_level: number | null;
 }
 
-export interface EngineMetadata {
-  readonly format: 1;
+/** A build that failed for memory, and what was made smaller after it. */
+export interface RetryRecord extends RetryStep {
+  /** Code of the failure before. */
+  readonly after: ErrorCode;
+}
+
+/** What the check of a new engine on the GPU found; null where it was not loaded. */
+export interface LoadRecord {
+  /** Milliseconds of each step. */
+  readonly timings_ms: Readonly<Record<string, number>>;
+  readonly [name: string]: unknown;
+}
+
+/** All of `<model>.engine.json` that is not of the cache's own (`src/cache/entry.ts`): what made the engine, and of what. */
+export interface EngineFacts {
   readonly trtd: string;
   /** ISO 8601, UTC. */
   readonly built_at: string;
@@ -31,12 +48,17 @@ export interface EngineMetadata {
     readonly sha256: string;
     readonly md5: string;
   };
-  readonly engine: { readonly file: string; readonly bytes: number; readonly sha256: string };
+  /** What each pass did to the model before TensorRT saw it. */
+  readonly passes: readonly PassReport[];
+  /** The model that TensorRT saw; null when it was the given one. */
+  readonly rewritten: { readonly bytes: number; readonly sha256: string; readonly kept_as: string | null } | null;
   readonly tensorrt: { readonly product: Product; readonly version: string; readonly cuda: string | null };
   readonly platform: string;
   /** The GPU that it was built on, null for a build without one. */
   readonly gpu: PlanGpu | null;
   readonly driver: string | null;
+  /** For the comparison after an upgrade. */
+  readonly machine: { readonly driver: string | null; readonly jetpack: string | null; readonly gpu: string | null };
   readonly targets: readonly number[];
   /** Whether the targets are the GPU of the build. */
   readonly targets_current: boolean;
@@ -51,6 +73,19 @@ export interface EngineMetadata {
   readonly dla_core: number | null;
   readonly inputs: readonly ReportedTensor[];
   readonly outputs: readonly ReportedTensor[];
+  readonly layers: number;
+  /** The library as it reports itself. */
+  readonly library: string;
+  readonly timings_ms: Readonly<Record<string, number>>;
+  /** Things that happened on the way, in sentences. */
+  readonly remarks: readonly string[];
+  /** What was made smaller because memory ran out; the options above are those of the build that went well. */
+  readonly retries: readonly RetryRecord[];
+  /** Name of the key that was asked for when this engine has a smaller batch, else null. */
+  readonly asked_key: string | null;
+  readonly forecast: MemoryForecast | null;
+  /** Null: only its head and its digest were checked, it was not loaded. */
+  readonly loaded: LoadRecord | null;
   readonly duration_s: number;
   /** This build and earlier ones of the same place, newest first. */
   readonly durations: readonly BuildDuration[];
@@ -74,22 +109,24 @@ export function expectedSeconds(
   )?.duration_s ?? null;
 }
 
-/** Durations of all engines of a model that can be read, newest first in each place. */
-export async function earlierDurations(modelsDir: string, model: string): Promise<BuildDuration[]> {
-  const root = join(modelsDir, "trt", model);
+/** Folders between a model's own and the metadata: precision, batch, device, `.others` and a key. */
+const DEPTH = 5;
+
+/** Durations of all engines of a model that can be read, newest first in each place. @param root the folder `trt` */
+export async function earlierDurations(root: string, model: string): Promise<BuildDuration[]> {
   const found: BuildDuration[] = [];
-  for (const precision of await foldersIn(root)) {
-    for (const batch of await foldersIn(join(root, precision))) {
-      found.push(...await durationsIn(join(root, precision, batch, `${model}.engine.json`)));
-    }
-  }
+  const visit = async (folder: string, depth: number): Promise<void> => {
+    found.push(...await durationsIn(join(folder, `${model}.engine.json`)));
+    if (depth < DEPTH) { for (const name of await foldersIn(folder)) await visit(join(folder, name), depth + 1); }
+  };
+  await visit(join(root, model), 0);
   return found;
 }
 
 /** Durations that one metadata file holds; none when it cannot be read. */
 export async function durationsIn(path: string): Promise<BuildDuration[]> {
   try {
-    const { durations } = JSON.parse(await Deno.readTextFile(path)) as Partial<EngineMetadata>;
+    const { durations } = JSON.parse(await Deno.readTextFile(path)) as Partial<EngineFacts>;
     return Array.isArray(durations) ? durations.filter(isDuration) : [];
   } catch {
     return [];
@@ -102,7 +139,8 @@ const isDuration = (one: Partial<BuildDuration> | null): one is BuildDuration =>
 
 async function foldersIn(path: string): Promise<string[]> {
   try {
-    return (await Array.fromAsync(Deno.readDir(path))).filter(({ isDirectory }) => isDirectory).map(({ name }) => name);
+    const entries = await Array.fromAsync(Deno.readDir(path));
+    return entries.filter(({ isDirectory, name }) => isDirectory && name !== ".quarantine").map(({ name }) => name);
   } catch {
     return [];
   }

@@ -1,4 +1,6 @@
 /** The head of every build log: what a reader must know before the first line of TensorRT. Pure. */
+import type { PassReport } from "../../onnx/passes/pass.ts";
+import type { MemoryForecast } from "../plan/memory_forecast.ts";
 import type { BuildPlan, PlanGpu } from "../plan/plan.ts";
 import { shapeText } from "../plan/plan_shapes.ts";
 import { PRODUCT_NAMES } from "../versions.ts";
@@ -25,6 +27,11 @@ export interface LogHeaderFacts {
     readonly sha256: string;
     readonly md5: string;
   };
+  /** What each pass did to the model, and where the result lies. */
+  readonly passes: readonly PassReport[];
+  /** The model that TensorRT parses, null when it is the given one. */
+  readonly rewritten: { readonly path: string; readonly bytes: number; readonly sha256: string } | null;
+  readonly forecast: MemoryForecast | null;
   /** Where the engine goes. */
   readonly engine: string;
 }
@@ -57,16 +64,43 @@ export function headerLines(facts: LogHeaderFacts): string[] {
     ["onnx size", `${model.bytes} bytes`],
     ["onnx sha256", model.sha256],
     ["onnx md5", model.md5],
+    ...facts.passes.map((report): [string, string] => ["pass", passText(report)]),
+    ["parsed model", rewrittenText(facts)],
     ["flags", plan.flags.length === 0 ? "none" : plan.flags.join(", ")],
     ["precision", plan.precision],
     ["profile", profileText(plan)],
     ["workspace", plan.workspace_bytes === null ? "the builder's default" : `${plan.workspace_bytes} bytes`],
     ["targets", targetsText(plan)],
     ["options", optionsText(plan)],
+    ["memory", forecastText(facts.forecast)],
     ["engine", facts.engine],
     ...plan.remarks.map((remark): [string, string] => ["remark", remark]),
   ];
   return rows.map(([name, value]) => `# ${name}: ${value.replaceAll(/[\r\n]+/g, " ")}`);
+}
+
+/** `fp16@1: 5 casts, 60 constants; Kept in f32: Softmax`. */
+export function passText({ pass, version, changed, counts, remarks }: PassReport): string {
+  const counted = Object.entries(counts).filter(([, count]) => count > 0)
+    .map(([name, count]) => `${count} ${name.replaceAll("_", " ")}`);
+  const done = counted.length > 0 ? counted.join(", ") : changed ? "the model was changed" : "nothing to do";
+  return [`${pass}@${version}: ${done}`, ...remarks].join("; ");
+}
+
+function rewrittenText({ rewritten }: LogHeaderFacts): string {
+  if (rewritten === null) return "the one above, as it is";
+  return `${rewritten.path}, ${rewritten.bytes} bytes, sha256 ${rewritten.sha256}`;
+}
+
+const megabytes = (bytes: number | null): string => bytes === null ? UNKNOWN : `${Math.round(bytes / 1e6)} MB`;
+
+function forecastText(forecast: MemoryForecast | null): string {
+  if (forecast === null) return UNKNOWN;
+  const { weights, activations, host, gpu } = forecast;
+  const needs = [["host", host] as const, ...gpu === null ? [] : [["GPU", gpu] as const]].map(([name, need]) =>
+    `${name} ${megabytes(need.available)} free for about ${megabytes(need.usual)}`
+  );
+  return [...needs, `weights ${megabytes(weights)}`, `activations ${megabytes(activations)}`].join(", ");
 }
 
 function profileText({ profile }: BuildPlan): string {

@@ -4,7 +4,13 @@ import type { BuildPlan } from "../plan/plan.ts";
 /** First line of the child's standard input. The pipe stays open: the child ends when it closes. */
 export interface BuildJob {
   readonly plan: BuildPlan;
-  readonly model: { readonly path: string; readonly sha256: string };
+  /** The model that is parsed: what the plan's passes made. */
+  readonly model: {
+    readonly path: string;
+    readonly sha256: string;
+    /** Whether nobody needs the file when the build ends. */
+    readonly temporary: boolean;
+  };
   /** File that the plan is written to; a temporary name. */
   readonly output: string;
   /** Path of libtrtd, null for where it usually is. */
@@ -65,19 +71,22 @@ export interface FailedReport {
 
 export type BuildReport = BuiltReport | FailedReport;
 
-export type ChildMessage =
-  | { readonly event: "stage"; readonly stage: BuildStage }
+/** What a child says; one that loads engines has its own stages and report, and the same frames. */
+export type ChildMessage<Stage extends string = BuildStage, Report = BuildReport> =
+  | { readonly event: "stage"; readonly stage: Stage }
   | { readonly event: "progress"; readonly progress: BuildProgress }
-  | { readonly event: "report"; readonly report: BuildReport };
+  | { readonly event: "report"; readonly report: Report };
 
 /** Begins a frame. Anything else on standard output was printed by a library. */
 const MARK = "@trtd-build ";
 
 /** A frame; it stands on lines of its own even after a library's print without a line end. */
-export const frameFrom = (message: ChildMessage): string => `\n${MARK}${JSON.stringify(message)}\n`;
+export const frameFrom = (message: ChildMessage<string, unknown>): string => `\n${MARK}${JSON.stringify(message)}\n`;
 
 /** The message of a line, null for a line that is no frame. */
-export function messageFrom(line: string): ChildMessage | null {
+export function messageFrom<Stage extends string = BuildStage, Report = BuildReport>(
+  line: string,
+): ChildMessage<Stage, Report> | null {
   if (!line.startsWith(MARK)) return null;
   try {
     const message = JSON.parse(line.slice(MARK.length));

@@ -1,6 +1,6 @@
-/** Starts a build child, listens to all it says, and ends it when it must end. */
+/** Starts a child that holds TensorRT, listens to all it says, and ends it when it must end. */
 import type { ChildCommand } from "./child_program.ts";
-import type { ChildFacts } from "./child_end.ts";
+import type { ChildFacts, ChildReport } from "./child_end.ts";
 import { LineSplitter } from "./line_splitter.ts";
 import { memoryKills } from "./memory_kills.ts";
 import {
@@ -12,14 +12,14 @@ import {
   messageFrom,
 } from "./messages.ts";
 
-export interface RunChildOptions {
+export interface RunChildOptions<Report extends ChildReport = BuildReport, Stage extends string = BuildStage> {
   /** Milliseconds after which the child is killed. */
   readonly timeLimitMs: number;
-  /** Ends the build: first asked for, then by force. */
+  /** Ends the work: first asked for, then by force. */
   readonly signal?: AbortSignal;
   /** Every line of the child that is not a frame, in order. */
   readonly onLines: (lines: readonly string[]) => void;
-  readonly onMessage?: (message: ChildMessage) => void;
+  readonly onMessage?: (message: ChildMessage<Stage, Report>) => void;
   /** Counts processes that the kernel killed for memory. @default the control group's */
   readonly countMemoryKills?: () => number | null;
   /** Milliseconds that a child may live on after its report. @default 10000 */
@@ -38,8 +38,18 @@ const PIPE_GRACE_MS = 2_000;
 const KILL_COUNT_WAIT_MS = 50;
 const KILL_COUNT_TRIES = 4;
 
-/** Runs the job to the child's end. Whatever happens, no process of its group is left. */
-export async function runChild(command: ChildCommand, job: BuildJob, options: RunChildOptions): Promise<ChildFacts> {
+/**
+ * Runs the job to the child's end. Whatever happens, no process of its group is left.
+ */
+export async function runChild<
+  Report extends ChildReport = BuildReport,
+  Stage extends string = BuildStage,
+  Job = BuildJob,
+>(
+  command: ChildCommand,
+  job: Job,
+  options: RunChildOptions<Report, Stage>,
+): Promise<ChildFacts<Report, Stage | "start">> {
   const count = options.countMemoryKills ?? memoryKills;
   const killsBefore = count();
   const child = new Deno.Command(command.path, {
@@ -55,8 +65,8 @@ export async function runChild(command: ChildCommand, job: BuildJob, options: Ru
   const encoder = new TextEncoder();
   const send = (text: string) => control.write(encoder.encode(`${text}\n`)).catch(() => {});
 
-  let report: BuildReport | null = null;
-  let stage: BuildStage = "start";
+  let report: Report | null = null;
+  let stage: Stage | "start" = "start";
   let ended: ChildFacts["ended"] = null;
   let grace: ReturnType<typeof setTimeout> | undefined;
   let linger: ReturnType<typeof setTimeout> | undefined;
@@ -67,7 +77,7 @@ export async function runChild(command: ChildCommand, job: BuildJob, options: Ru
   const onFrameLines = (lines: readonly string[]) => {
     const others: string[] = [];
     for (const line of lines) {
-      const message = messageFrom(line);
+      const message = messageFrom<Stage, Report>(line);
       if (message === null) {
         if (line !== "") others.push(line);
         continue;

@@ -1,11 +1,11 @@
 /** From a model, a machine and wishes to the plan of a build, or to the reason why there is none. Pure. */
 import { TrtdError } from "../../errors.ts";
-import type { ModelFacts } from "../../onnx/model_facts.ts";
 import { checkTuning, tacticSourceBits, type TuningWishes } from "./plan_options.ts";
 import { choosePrecision, type EnginePrecision } from "./plan_precision.ts";
-import { operatorRemarks } from "./plan_operators.ts";
+import { operatorRemarks, pluginOperators } from "./plan_operators.ts";
+import { modelAfter, passesFor, type PassModel, type PassStep, type PassWishes, stepText } from "./plan_passes.ts";
 import { chooseTargets } from "./plan_targets.ts";
-import { batchOf, type InputShapes, profileFor, type ShapeWishes } from "./plan_shapes.ts";
+import { batchOf, type InputShapes, isBatchChosen, profileFor } from "./plan_shapes.ts";
 import { supportVerdict } from "../support/support.ts";
 import type { SupportVerdict } from "../support/support.ts";
 import type { Platform } from "../support/support_table.ts";
@@ -19,12 +19,8 @@ import {
   versionFromText,
 } from "../versions.ts";
 
-/** The model that an engine is made of. */
-export interface PlanModel {
-  readonly facts: ModelFacts;
-  /** What it computes in, see `model_precision.ts`. */
-  readonly precision: EnginePrecision;
-}
+/** The model that an engine is made of, as its file is: its facts and what it computes in (`model_precision.ts`). */
+export type PlanModel = PassModel;
 
 /** The TensorRT that is to build. */
 export interface PlanTensorRt {
@@ -64,7 +60,7 @@ export interface PlanMachine {
   readonly cudaDriver: string | null;
 }
 
-export interface BuildWishes extends ShapeWishes, TuningWishes {
+export interface BuildWishes extends PassWishes, TuningWishes {
   /** @default the model's own */
   readonly precision?: EnginePrecision;
   /** `current`, or compute capabilities such as `75,80,86,89,120`. @default current */
@@ -87,6 +83,10 @@ export interface BuildPlan {
     /** Null for the loader's. */
     readonly cuda_driver: string | null;
   };
+  /** What is done to the model before, in this order. The rest of the plan is about its result. */
+  readonly passes: readonly PassStep[];
+  /** Operators of the model that only the plugin library has. */
+  readonly plugin_operators: readonly string[];
   /** Open a TensorRT newer than the slot table. */
   readonly force: boolean;
   /** GPU to build on, null for a build that needs none. */
@@ -120,13 +120,14 @@ function nearestFamily(release: Release): Family {
 /**
  * Plans a build.
  *
- * With `force`, an impossible pair of TensorRT and GPU and a missing plugin are tried all the same. Precision, shapes and
- * options are never forced: TensorRT would ignore or refuse them.
+ * The model's file is planned for together with the passes that it needs, which are not run here. With `force`, an
+ * impossible pair of TensorRT and GPU and a missing plugin are tried all the same. Precision, shapes and options are
+ * never forced: TensorRT would ignore or refuse them.
  * @throws {TrtdError} `TENSORRT_NOT_FOUND` (no builder or parser), `TENSORRT_UNSUPPORTED`, `GPU_UNSUPPORTED`,
  * `GPU_UNAVAILABLE`, `DRIVER_TOO_OLD`, `PRECISION_UNSUPPORTED`, `OPTION_UNSUPPORTED`, `PROFILE_MISSING`,
  * `PROFILE_INVALID`, `MODEL_NEEDS_PLUGIN`, `PLUGIN_MISSING`, `MODEL_LOAD_FAILED`, `USAGE`
  */
-export function planBuild({ facts, precision }: PlanModel, machine: PlanMachine, wishes: BuildWishes = {}): BuildPlan {
+export function planBuild(model: PlanModel, machine: PlanMachine, wishes: BuildWishes = {}): BuildPlan {
   const { tensorrt } = machine;
   const version = versionFromText(tensorrt.version);
   if (version === null) {
@@ -137,9 +138,14 @@ export function planBuild({ facts, precision }: PlanModel, machine: PlanMachine,
   const force = wishes.force === true;
   const parser = parserOf(tensorrt, release);
   const targets = chooseTargets(release, machine, wishes.targets);
-  const remarks: string[] = [];
+  if (wishes.tofp16 === true && wishes.precision === "f32") {
+    throw new TrtdError("USAGE", "--tofp16 and --precision f32 exclude each other");
+  }
+  const passes = passesFor(model, { release, family, plugins: tensorrt.plugins }, wishes);
+  const { facts, precision } = modelAfter(model, passes);
+  const remarks = passes.map(stepText);
 
-  const choice = choosePrecision(wishes.precision, precision, { release, family });
+  const choice = choosePrecision(wishes.precision, precision, family);
   if (targets.onGpu !== null) {
     const verdict = supportVerdict({
       tensorrt,
@@ -162,12 +168,17 @@ export function planBuild({ facts, precision }: PlanModel, machine: PlanMachine,
     });
   }
   const profile = profileFor(facts, wishes);
+  if (isBatchChosen(facts, wishes)) {
+    remarks.push("The batch is not fixed in the model and is taken as 1; --batch, or --min, --opt and --max change it");
+  }
   remarks.push(...operatorRemarks(facts, { release, plugins: tensorrt.plugins, core: tensorrt.core, force }));
 
   return {
     format: 1,
     tensorrt: { product: tensorrt.product, version: tensorrt.version, family },
     libraries: { core: tensorrt.core, parser, plugins: tensorrt.plugins, cuda_driver: machine.cudaDriver },
+    passes,
+    plugin_operators: pluginOperators(facts),
     force,
     device: targets.onGpu?.index ?? null,
     precision: choice.precision,

@@ -11,6 +11,10 @@ export interface OperatorQuestion {
   readonly force: boolean;
 }
 
+/** Names of the model's operators that are plugins of TensorRT. */
+export const pluginOperators = (facts: Pick<ModelFacts, "custom_operators">): string[] =>
+  facts.custom_operators.map(({ name }) => name).filter((name) => name.endsWith("_TRT"));
+
 /**
  * Operators that nobody here has are a refusal, with `force` a remark.
  * @throws {TrtdError} `MODEL_NEEDS_PLUGIN`, `PLUGIN_MISSING`, `MODEL_LOAD_FAILED`
@@ -18,7 +22,7 @@ export interface OperatorQuestion {
 export function operatorRemarks(facts: ModelFacts, question: OperatorQuestion): string[] {
   const { release, core, plugins, force } = question;
   const refusals: TrtdError[] = [];
-  const lacking = facts.custom_operators.filter(({ name }) => name.endsWith("_TRT")).map(({ name }) => name);
+  const lacking = pluginOperators(facts);
   const list = lacking.map((name) => `"${name}"`).join(", ");
   const nms = lacking.includes("EfficientNMS_TRT") ? "without end-to-end NMS" : "without the operator";
   if (lacking.length > 0 && release.product === "tensorrt-rtx") {

@@ -1,6 +1,6 @@
 /** Where the precision of an engine comes from: a flag of the builder, or the model itself. Pure. */
 import { TrtdError } from "../../errors.ts";
-import { type Family, type Release, releaseText } from "../versions.ts";
+import type { Family } from "../versions.ts";
 
 /** Precision of an engine, as in its path. */
 export type EnginePrecision = "f32" | "fp16";
@@ -20,13 +20,13 @@ export interface PrecisionChoice {
  * How to get the wanted precision; `own`, what the model computes in, when none is wanted.
  *
  * 8.5 to 10 have a builder flag that lets f32 models run in fp16; a model of fp16 needs it too. Later families and RTX
- * do as the model says.
+ * do as the model says, which must have been converted before.
  * @throws {TrtdError} `PRECISION_UNSUPPORTED`
  */
 export function choosePrecision(
   wanted: EnginePrecision | undefined,
   own: EnginePrecision,
-  tensorrt: { readonly release: Release; readonly family: Family },
+  family: Family,
 ): PrecisionChoice {
   const precision = wanted ?? own;
   if (precision === "f32" && own === "fp16") {
@@ -34,14 +34,5 @@ export function choosePrecision(
       remedy: "Build with --precision fp16, or give the f32 model that it was made from",
     });
   }
-  if (!precisionIsInModel(tensorrt.family)) return { precision, flag: precision === "fp16" };
-  if (precision === "fp16" && own === "f32") {
-    throw new TrtdError(
-      "PRECISION_UNSUPPORTED",
-      `${releaseText(tensorrt.release)} takes the precision from the model, and the model computes in f32: ` +
-        "it would build an f32 engine without a word",
-      { remedy: "Build with --precision f32, or give a model that was converted to fp16" },
-    );
-  }
-  return { precision, flag: false };
+  return { precision, flag: precision === "fp16" && !precisionIsInModel(family) };
 }

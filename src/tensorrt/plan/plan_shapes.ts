@@ -13,7 +13,7 @@ export interface InputShapes {
 
 /** What the user said about shapes. */
 export interface ShapeWishes {
-  /** Size of the first axis of every input where it is dynamic. */
+  /** Size of the first axis of every input. @default 1 where only that axis is dynamic */
   readonly batch?: number;
   /** `images:1x3x640x640,...`; the name may be left out for a model of one input. A missing corner is its neighbour. */
   readonly min?: string;
@@ -23,6 +23,9 @@ export interface ShapeWishes {
 
 type Corner = "min" | "opt" | "max";
 const CORNERS: readonly Corner[] = ["min", "opt", "max"];
+
+/** Batch of an engine of which nobody said it. */
+const BATCH_DEFAULT = 1;
 
 /** Largest size of an axis: TensorRT 8 and 9 count in 32 bits. */
 const AXIS_MAX = 2 ** 31 - 1;
@@ -80,11 +83,19 @@ export function profileFor(facts: Pick<ModelFacts, "inputs">, wishes: ShapeWishe
   const corners = Object.fromEntries(
     given.map((corner) => [corner, readShapes(wishes[corner]!, `--${corner}`, facts.inputs)]),
   ) as Partial<Record<Corner, Map<string, number[]>>>;
+  const batch = wishes.batch ?? (isBatchChosen(facts, wishes) ? BATCH_DEFAULT : undefined);
   return facts.inputs.flatMap((spec) => {
-    const shapes = shapesOf(spec, corners) ?? fromBatch(spec, wishes.batch);
+    const shapes = shapesOf(spec, corners) ?? fromBatch(spec, batch);
     checkShapes(spec, shapes);
     return spec.dims.some(isDynamic) ? [shapes] : [];
   });
+}
+
+/** Whether nobody said a batch, and it is all that the inputs leave open: it is 1 then. */
+export function isBatchChosen({ inputs }: Pick<ModelFacts, "inputs">, wishes: ShapeWishes): boolean {
+  if (wishes.batch !== undefined || CORNERS.some((corner) => wishes[corner] !== undefined)) return false;
+  const open = inputs.flatMap(({ dims }) => dims.flatMap((size, axis) => isDynamic(size) ? [axis] : []));
+  return open.length > 0 && open.every((axis) => axis === 0);
 }
 
 function shapesOf(spec: ValueSpec, corners: Partial<Record<Corner, Map<string, number[]>>>): InputShapes | null {

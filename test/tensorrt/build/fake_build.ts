@@ -3,9 +3,11 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileDigests, modelFacts } from "../../../src/onnx/facts.ts";
 import { readModel } from "../../../src/onnx/read.ts";
-import { buildEngine, type BuildOptions, type BuildResult } from "../../../src/tensorrt/build/build_engine.ts";
+import { openEngineCache } from "../../../src/cache/store.ts";
 import { BuildFailure } from "../../../src/tensorrt/build/build_failure.ts";
 import { thisProgram } from "../../../src/tensorrt/build/child_program.ts";
+import { keyInputsOf } from "../../../src/tensorrt/build/engine_key.ts";
+import { type ObtainedEngine, obtainEngine, type ObtainOptions } from "../../../src/tensorrt/build/obtain_engine.ts";
 import { computePrecision } from "../../../src/tensorrt/plan/model_precision.ts";
 import { type BuildPlan, type BuildWishes, planBuild, type PlanMachine } from "../../../src/tensorrt/plan/plan.ts";
 import { fakeSet, shimAndFakes } from "../../native/children.ts";
@@ -46,13 +48,13 @@ export interface FakeBuild {
   readonly wishes?: BuildWishes;
   /** Changes the plan after it was made. */
   readonly change?: (plan: BuildPlan) => BuildPlan;
-  readonly options?: BuildOptions;
+  readonly options?: ObtainOptions;
   /** Environment of the child. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
 export interface FakeOutcome {
-  readonly result: BuildResult | null;
+  readonly result: ObtainedEngine | null;
   readonly failure: BuildFailure | null;
   readonly log: string;
   /** Names of all files that are left. */
@@ -62,7 +64,7 @@ export interface FakeOutcome {
 
 const FIXED = [1, 3, 640, 1152];
 
-/** Builds once. @throws whatever is not a {@link BuildFailure} */
+/** Has an engine once, out of the cache or built. @throws whatever is not a {@link BuildFailure} */
 export async function fakeBuild(build: FakeBuild, folder?: string): Promise<FakeOutcome> {
   const own = folder === undefined ? await Deno.makeTempDir({ prefix: "trtd-build-" }) : null;
   const modelsDir = folder ?? own!;
@@ -103,22 +105,28 @@ async function buildIn(modelsDir: string, build: FakeBuild): Promise<FakeOutcome
     cudaDriver: cuda,
   };
   const plan = planBuild({ facts: modelFacts(model), precision: computePrecision(model) }, machine, wishes);
+  const digests = fileDigests(bytes);
+  const changed = build.change?.(plan) ?? plan;
+  const key = { plan, machine, modelSha256: digests.sha256, parserSha256: "0".repeat(64), pluginsSha256: null };
   const request = {
-    name: "pets",
-    model: { path, ...fileDigests(bytes) },
-    plan: build.change?.(plan) ?? plan,
+    model: { name: "pets", named: "file" as const, path, ...digests },
+    plan: changed,
+    keyInputs: keyInputsOf(key),
     machine,
     cudaRuntime: "12.8",
-    modelsDir,
+    jetpack: null,
+    gpuMemoryBytes: capability === null ? null : 24_564 * 1_048_576,
     shim: shimAndFakes().shim,
   };
+  const cache = openEngineCache({ modelsDir, userCacheDir: null });
   const gpus = capability === null ? "" : `NVIDIA Fake:${capability}:24564`;
   const env = { TRTD_FAKE: script, TRTD_FAKE_GPUS: gpus, ...build.env };
   const begun = performance.now();
-  let result: BuildResult | null = null;
+  let result: ObtainedEngine | null = null;
   let failure: BuildFailure | null = null;
   try {
-    result = await buildEngine(request, { program: { ...thisProgram(), env }, timeLimitMs: 20_000, ...options });
+    const program = { ...thisProgram(), env };
+    result = await obtainEngine(cache, request, { program, timeLimitMs: 20_000, ...options });
   } catch (thrown) {
     if (!(thrown instanceof BuildFailure)) throw thrown;
     failure = thrown;
@@ -146,7 +154,7 @@ export function filesUnder(folder: string, prefix = ""): string[] {
 /** The head of every log, whole. */
 export function assertHead(log: string): void {
   const names = log.split("\n").flatMap((line) => /^# ([a-z0-9 ]+): (.+)$/.exec(line)?.[1] ?? []);
-  assert.deepEqual(names.filter((name) => name !== "remark" && name !== "end"), [
+  assert.deepEqual(names.filter((name) => !["remark", "end", "pass", "retry"].includes(name)), [
     "trtd",
     "gpu",
     "compute capability",
@@ -160,12 +168,14 @@ export function assertHead(log: string): void {
     "onnx size",
     "onnx sha256",
     "onnx md5",
+    "parsed model",
     "flags",
     "precision",
     "profile",
     "workspace",
     "targets",
     "options",
+    "memory",
     "engine",
   ]);
 }

@@ -4,16 +4,19 @@ import { join, resolve } from "node:path";
 import { fileDigests, modelFacts } from "../../../src/onnx/facts.ts";
 import { readModel } from "../../../src/onnx/read.ts";
 import { writeModel } from "../../../src/onnx/write.ts";
-import { buildEngine, type BuildResult } from "../../../src/tensorrt/build/build_engine.ts";
+import { openEngineCache } from "../../../src/cache/store.ts";
 import { BuildFailure } from "../../../src/tensorrt/build/build_failure.ts";
+import { keyInputsOf } from "../../../src/tensorrt/build/engine_key.ts";
+import { type ObtainedEngine, obtainEngine } from "../../../src/tensorrt/build/obtain_engine.ts";
 import { computePrecision } from "../../../src/tensorrt/plan/model_precision.ts";
 import { type BuildWishes, planBuild } from "../../../src/tensorrt/plan/plan.ts";
 import { readPlanHeader } from "../../../src/tensorrt/engine_file/plan_header.ts";
 import { versionText } from "../../../src/tensorrt/versions.ts";
 import { shimAndFakes, skipReason } from "../../native/children.ts";
 import { type RealLibrary, realLibrary } from "../../native/fetch_libraries.ts";
-import { floatTensor, model, node, rawBytes, tensor, value } from "../../onnx/build_model.ts";
+import { model, node, rawBytes, tensor, value } from "../../onnx/build_model.ts";
 import { assertHead, filesUnder } from "./fake_build.ts";
+import { incidentModel } from "./incident_model.ts";
 
 const DEFAULT_MODEL = resolve(import.meta.dirname!, "../../../models/codes/codes.onnx");
 const TARGETS = "75,80,86,89,120";
@@ -43,7 +46,7 @@ interface RealBuild {
   readonly wishes: BuildWishes;
 }
 
-async function build({ name, library, path, modelsDir, wishes }: RealBuild): Promise<BuildResult> {
+async function build({ name, library, path, modelsDir, wishes }: RealBuild): Promise<ObtainedEngine> {
   const bytes = await Deno.readFile(path);
   const read = readModel(bytes);
   const machine = {
@@ -64,8 +67,18 @@ async function build({ name, library, path, modelsDir, wishes }: RealBuild): Pro
     cudaDriver: null,
   } as const;
   const plan = planBuild({ facts: modelFacts(read), precision: computePrecision(read) }, machine, wishes);
-  const request = { name: "real", model: { path, ...fileDigests(bytes) }, plan, machine, cudaRuntime: null, modelsDir };
-  return await buildEngine({ ...request, shim: shimAndFakes().shim }, { timeLimitMs: 120_000 });
+  const digests = fileDigests(bytes);
+  const key = { plan, machine, modelSha256: digests.sha256, parserSha256: "0".repeat(64), pluginsSha256: null };
+  return await obtainEngine(openEngineCache({ modelsDir, userCacheDir: null }), {
+    model: { name: "real", named: "file", path, ...digests },
+    plan,
+    keyInputs: keyInputsOf(key),
+    machine,
+    cudaRuntime: null,
+    jetpack: null,
+    gpuMemoryBytes: null,
+    shim: shimAndFakes().shim,
+  }, { timeLimitMs: 120_000 });
 }
 
 async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
@@ -81,15 +94,16 @@ realTest(
   "the default model becomes a plan for five generations of GPUs",
   (name, library) =>
     inFolder(async (modelsDir) => {
-      const wishes = { batch: 1, targets: TARGETS };
-      const { place, metadata, report } = await build({ name, library, path: DEFAULT_MODEL, modelsDir, wishes });
+      const wishes = { targets: TARGETS };
+      const { place, facts } = await build({ name, library, path: DEFAULT_MODEL, modelsDir, wishes });
       const header = readPlanHeader(await Deno.readFile(place.engine));
       assert.equal(header.product, "tensorrt-rtx");
       assert.equal(versionText(header.version!), VERSIONS[name]);
       assert(header.planBytes > 5e6, `${header.planBytes} bytes`);
-      assert.deepEqual(metadata.targets, [75, 80, 86, 89, 120]);
-      assert.deepEqual(metadata.inputs.map((input) => input.name), ["images"]);
-      assert.equal(report.library, VERSIONS[name]);
+      assert.deepEqual(facts.targets, [75, 80, 86, 89, 120]);
+      assert.deepEqual(facts.inputs.map((input) => input.name), ["images"]);
+      assert.equal(facts.library, VERSIONS[name]);
+      assert.equal(facts.loaded, null);
       const log = await Deno.readTextFile(place.log);
       assertHead(log);
       assert.match(log, / VERBOSE rtx-1\.[47]\.\d+: /);
@@ -97,48 +111,57 @@ realTest(
         "real.build.log",
         "real.engine",
         "real.engine.json",
+        "real.engine.lock",
       ]);
     }),
 );
 
-/** Seeded numbers from -0.05 to 0.05. */
-function weights(count: number, seed: number): Float32Array {
-  const data = new Float32Array(count);
-  let state = seed;
-  for (let index = 0; index < count; index++) {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    data[index] = state / 2 ** 32 / 10 - 0.05;
-  }
-  return data;
+interface IncidentCase {
+  readonly precision: "f32" | "fp16";
+  readonly passes: readonly string[];
+  /** Least and most size of the plan. */
+  readonly bytes: readonly [number, number];
 }
 
-/** Convolutions with as many weights as a YOLOv8s (11 million) over a picture of 640x1152. */
-function largeDetector(): Uint8Array {
-  const widths = [3, 32, 64, 128, 256, 512, 512, 512, 512];
-  const layers = widths.slice(1).map((out, index) => ({ out, inward: widths[index]!, stride: index < 5 ? 2n : 1n }));
-  return writeModel(model({
-    node: layers.flatMap(({ stride }, index) => [
-      node("Conv", { inputs: [index === 0 ? "images" : `r${index}`, `w${index}`], outputs: [`c${index}`] }, {
-        attributes: { strides: [stride, stride], pads: [1n, 1n, 1n, 1n] },
+const INCIDENT: readonly IncidentCase[] = [
+  { precision: "f32", passes: ["nms-split"], bytes: [40e6, 60e6] },
+  { precision: "fp16", passes: ["fp16", "nms-split"], bytes: [20e6, 35e6] },
+];
+
+for (const { precision, passes, bytes: [least, most] } of INCIDENT) {
+  realTest(
+    `the incident's model becomes an ${precision} plan after the passes, and the second start finds it`,
+    (name, library) =>
+      inFolder(async (modelsDir) => {
+        const path = join(modelsDir, "incident.onnx");
+        const source = incidentModel();
+        await Deno.writeFile(path, source);
+        const wishes = { targets: TARGETS, precision };
+        const first = await build({ name, library, path, modelsDir, wishes });
+        assert.equal(first.cache, "built");
+        assert.deepEqual(first.facts.passes.map(({ pass }) => pass), passes);
+        assert(first.facts.passes.every(({ changed }) => changed));
+        assert.equal(first.facts.outputs.length, 2);
+        assert(first.engine.bytes > least && first.engine.bytes < most, `${first.engine.bytes} bytes`);
+        assert.equal(first.place.engine, join(modelsDir, `trt/real/${precision}/bs1/real.engine`));
+        const log = await Deno.readTextFile(first.place.log);
+        assertHead(log);
+        assert.match(log, /^# pass: nms-split@\d+: /m);
+        const second = await build({ name, library, path, modelsDir, wishes });
+        assert.equal(second.cache, "hit");
+        assert.equal(second.engine.sha256, first.engine.sha256);
+        assert(second.durationS < first.durationS / 2, `${first.durationS} s, then ${second.durationS} s`);
+        assert.deepEqual(await Deno.readFile(path), source, "the given model is untouched");
+        const beside = filesUnder(modelsDir).filter((file) => file.endsWith(".onnx"));
+        assert.deepEqual(beside, precision === "f32" ? ["incident.onnx"] : ["incident.onnx", "incident.tofp16.onnx"]);
+        if (precision === "f32") return;
+        await Deno.remove(join(modelsDir, "trt"), { recursive: true });
+        const third = await build({ name, library, path, modelsDir, wishes });
+        assert.match(third.facts.remarks.join(), /incident\.tofp16\.onnx" is used again/);
+        assert.equal(third.facts.rewritten?.sha256, first.facts.rewritten?.sha256);
       }),
-      node("Relu", { inputs: [`c${index}`], outputs: [index === layers.length - 1 ? "output0" : `r${index + 1}`] }),
-    ]),
-    initializer: layers.map(({ out, inward }, index) =>
-      floatTensor(`w${index}`, [out, inward, 3, 3], weights(out * inward * 9, index))
-    ),
-    input: [value("images", [1, 3, 640, 1152])],
-    output: [value("output0", [1, 512, 20, 36])],
-  }));
+  );
 }
-
-realTest("a model of the size of YOLOv8s at 640x1152 becomes a plan", (name, library) =>
-  inFolder(async (modelsDir) => {
-    const path = join(modelsDir, "large.onnx");
-    await Deno.writeFile(path, largeDetector());
-    const { metadata } = await build({ name, library, path, modelsDir, wishes: { targets: TARGETS } });
-    assert(metadata.engine.bytes > 15e6, `${metadata.engine.bytes} bytes`);
-    assert.equal(metadata.batch, 1);
-  }));
 
 realTest("a model of fp16 becomes an fp16 plan", (name, library) =>
   inFolder(async (modelsDir) => {
@@ -152,8 +175,8 @@ realTest("a model of fp16 becomes an fp16 plan", (name, library) =>
     const path = join(modelsDir, "half.onnx");
     await Deno.writeFile(path, bytes);
     const wishes = { targets: "86", min: "1x3x32x32", max: "4x3x32x32" };
-    const { place, metadata } = await build({ name, library, path, modelsDir, wishes });
-    assert.equal(metadata.precision, "fp16");
+    const { place, facts } = await build({ name, library, path, modelsDir, wishes });
+    assert.equal(facts.precision, "fp16");
     assert.equal(place.engine, join(modelsDir, "trt/real/fp16/bs4/real.engine"));
   }));
 
@@ -174,7 +197,7 @@ realTest(
       }, { domains: { "trt.plugins": 1 } }));
       await Deno.writeFile(path, bytes);
       await assert.rejects(
-        build({ name, library, path, modelsDir, wishes: { targets: "86", force: true } }),
+        build({ name, library, path, modelsDir, wishes: { targets: "86", force: true, nms: "plugin" } }),
         (error) => {
           assert(error instanceof BuildFailure);
           assert.equal(error.end.kind, "refused");
@@ -184,6 +207,7 @@ realTest(
           return true;
         },
       );
-      assert.deepEqual(filesUnder(join(modelsDir, "trt")), ["real/f32/bs1/real.build.log"]);
+      const left = filesUnder(join(modelsDir, "trt"));
+      assert.deepEqual(left, ["real/f32/bs1/real.build.log", "real/f32/bs1/real.engine.lock", "real/model.json"]);
     }),
 );

@@ -5,6 +5,7 @@ import { readModel } from "../../../src/onnx/read.ts";
 import { writeModel } from "../../../src/onnx/write.ts";
 import { computePrecision } from "../../../src/tensorrt/plan/model_precision.ts";
 import {
+  type BuildPlan,
   type BuildWishes,
   planBuild,
   type PlanGpu,
@@ -68,6 +69,8 @@ function machine(version: string, changes: Partial<PlanMachine> & Partial<PlanMa
   };
 }
 
+const passesOf = (plan: BuildPlan): string[] => plan.passes.map(({ pass }) => pass);
+
 function refusal(code: string, subject: PlanModel, on: PlanMachine, wishes: BuildWishes = {}): TrtdError {
   try {
     planBuild(subject, on, wishes);
@@ -85,6 +88,8 @@ Deno.test("plan: a fixed model on a known pair needs neither profile nor flag", 
     format: 1,
     tensorrt: { product: "tensorrt", version: "10.16.1", family: "10" },
     libraries: { core: "/lib/core.so", parser: "/lib/parser.so", plugins: "/lib/plugin.so", cuda_driver: null },
+    passes: [],
+    plugin_operators: [],
     force: false,
     device: 0,
     precision: "f32",
@@ -115,17 +120,18 @@ Deno.test("plan: the incident's pair is refused before the builder is touched, a
   assert.match(plan.remarks.join("\n"), /because of --force/);
 });
 
-Deno.test("plan: fp16 is a flag up to 10 and a matter of the model from 11 and for RTX on", () => {
+Deno.test("plan: fp16 is a flag up to 10, and the pass fp16 from 11 and for RTX on", () => {
   for (const version of ["8.5.3", "8.6.1", "9.3.0", "10.16.1"]) {
     const plan = planBuild(conv(FIXED), machine(version), { precision: "fp16" });
     assert.deepEqual([plan.precision, plan.flags], ["fp16", ["FP16"]], version);
     assert.deepEqual(planBuild(conv(FIXED, { weights: "fp16" }), machine(version)).flags, ["FP16"], version);
   }
   for (const version of ["11.1.0", "1.4.0.76", "1.7.1.116"]) {
-    const { message } = refusal("PRECISION_UNSUPPORTED", conv(FIXED), machine(version), { precision: "fp16" });
-    assert.match(message, /takes the precision from the model, and the model computes in f32/, version);
+    const converted = planBuild(conv(FIXED), machine(version), { precision: "fp16" });
+    assert.deepEqual([converted.precision, converted.flags, passesOf(converted)], ["fp16", [], ["fp16"]], version);
+    assert.match(converted.passes[0]!.because, /takes the precision from the model/);
     const plan = planBuild(conv(FIXED, { weights: "fp16" }), machine(version));
-    assert.deepEqual([plan.precision, plan.flags], ["fp16", []], version);
+    assert.deepEqual([plan.precision, plan.flags, plan.passes], ["fp16", [], []], version);
   }
 });
 
@@ -150,14 +156,57 @@ Deno.test("plan: a GPU without fp16 is refused for it", () => {
 });
 
 Deno.test("plan: dynamic axes without a profile are named", () => {
-  const batch = refusal("PROFILE_MISSING", conv(BATCH), machine("10.16.1"));
-  assert.equal(
-    batch.message,
-    'The input "images" of shape ?x3x640x640 is dynamic in axis 0 ("batch"), and no range is given',
+  const all = refusal("PROFILE_MISSING", conv(["n", 3, "height", "width"]), machine("10.16.1"));
+  assert.match(
+    all.message,
+    /is dynamic in axis 0 \("n"\), axis 2 \("height"\), axis 3 \("width"\), and no range is given/,
   );
-  assert.match(batch.remedy, /--batch 1/);
   const sizes = refusal("PROFILE_MISSING", conv(["n", 3, "height", -1]), machine("10.16.1"), { batch: 2 });
   assert.match(sizes.message, /axis 2 \("height"\), axis 3, and no range/);
+});
+
+Deno.test("plan: where only the batch is dynamic and nobody said it, it is 1, and that is told", () => {
+  const plan = planBuild(conv(BATCH, { second: ["batch", 2] }), machine("10.16.1"));
+  assert.deepEqual(plan.profile.map(({ input, max }) => [input, max]), [["images", [1, 3, 640, 640]], ["sizes", [
+    1,
+    2,
+  ]]]);
+  assert.equal(plan.batch, 1);
+  assert.match(plan.remarks.join("\n"), /batch is not fixed in the model and is taken as 1; --batch/);
+  assert.deepEqual(planBuild(conv(BATCH), machine("10.16.1"), { batch: 1 }).remarks, []);
+});
+
+Deno.test("plan: a fixed batch is made dynamic only when another one is asked for", () => {
+  const plan = (wishes: BuildWishes) => planBuild(conv([2, 3, 640, 640]), machine("10.16.1"), wishes);
+  const changed = plan({ batch: 4 });
+  assert.deepEqual([passesOf(changed), changed.batch, changed.profile[0]!.max], [["dynamic-batch"], 4, [
+    4,
+    3,
+    640,
+    640,
+  ]]);
+  const range = plan({ min: "1x3x640x640", max: "8x3x640x640" });
+  assert.deepEqual([passesOf(range), range.batch, range.profile[0]!.min[0]], [["dynamic-batch"], 8, 1]);
+  for (const wishes of [{}, { batch: 2 }, { opt: "2x3x640x640" }]) assert.deepEqual(plan(wishes).passes, []);
+});
+
+Deno.test("plan: TensorRT 8 gets no INT64, later releases keep it", () => {
+  const { facts, precision } = conv(FIXED);
+  const subject: PlanModel = { facts: { ...facts, int64: { tensors: 3, elements: 4, outside_int32: 1 } }, precision };
+  for (
+    const [version, passes] of [["8.5.3", ["int32"]], ["8.6.1", ["int32"]], ["9.0.0", []], ["10.16.1", []]] as const
+  ) {
+    assert.deepEqual(passesOf(planBuild(subject, machine(version))), passes, version);
+  }
+  assert.deepEqual(planBuild(subject, machine("1.7.1"), { targets: "86" }).passes, []);
+  assert.deepEqual(planBuild(conv(FIXED), machine("8.6.1")).passes, []);
+});
+
+Deno.test("plan: --tofp16 converts also where the builder has a flag, and an fp16 model needs nothing", () => {
+  const plan = planBuild(conv(FIXED), machine("10.16.1"), { tofp16: true });
+  assert.deepEqual([passesOf(plan), plan.precision, plan.flags], [["fp16"], "fp16", ["FP16"]]);
+  assert.deepEqual(planBuild(conv(FIXED, { weights: "fp16" }), machine("10.16.1"), { tofp16: true }).passes, []);
+  refusal("USAGE", conv(FIXED), machine("10.16.1"), { tofp16: true, precision: "f32" });
 });
 
 Deno.test("plan: a batch fills the first dynamic axis, and names the engine", () => {
@@ -191,7 +240,6 @@ const BAD_SHAPES: readonly (readonly [title: string, code: string, dims: Dims, w
   ["a fixed axis that is changed", "PROFILE_INVALID", BATCH, { opt: "1x3x320x640" }, /fixes at 640/],
   ["a size of zero", "PROFILE_INVALID", BATCH, { opt: "0x3x640x640" }, /the size 0/],
   ["a size over 32 bits", "PROFILE_INVALID", BATCH, { opt: "2147483648x3x640x640" }, /the size 2147483648/],
-  ["a batch of a fixed model", "PROFILE_INVALID", FIXED, { batch: 2 }, /fixed batch 1/],
   ["an input that is not there", "USAGE", BATCH, { opt: "image:1x3x640x640" }, /inputs are "images"/],
   ["an input named twice", "USAGE", BATCH, { opt: "images:1x3x640x640,images:1x3x640x640" }, /twice/],
   ["words that are no shape", "USAGE", BATCH, { opt: "images:1;3" }, /not of the form/],
@@ -227,15 +275,32 @@ Deno.test("plan: targets that TensorRT does not have are refused with those that
   targets("1.7.1.116", ",", "USAGE");
 });
 
-Deno.test("plan: EfficientNMS_TRT needs the plugin library, which RTX does not have", () => {
+Deno.test("plan: EfficientNMS_TRT is cut off, unless the plugin is asked for and there", () => {
   const nms = conv(FIXED, { op: "EfficientNMS_TRT" });
-  assert.equal(planBuild(nms, machine("10.16.1")).remarks.length, 0);
-  const missing = refusal("PLUGIN_MISSING", nms, machine("10.16.1", { plugins: null }));
-  assert.match(missing.remedy, /libnvinfer_plugin.*end-to-end NMS/);
-  const rtx = refusal("MODEL_NEEDS_PLUGIN", nms, machine("1.7.1.116"), { targets: "86" });
-  assert.match(rtx.message, /"EfficientNMS_TRT"; TensorRT-RTX 1\.7\.1\.116 has no plugin library/);
-  assert.match(rtx.remedy, /without end-to-end NMS/);
-  assert.match(planBuild(nms, machine("1.7.1.116"), { targets: "86", force: true }).remarks[0]!, /because of --force/);
+  for (const on of [machine("10.16.1"), machine("10.16.1", { plugins: null }), machine("1.7.1.116")]) {
+    const plan = planBuild(nms, on);
+    assert.deepEqual([passesOf(plan), plan.plugin_operators], [["nms-split"], []]);
+    assert.match(plan.remarks.join("\n"), /--nms plugin leaves it in/);
+  }
+  const kept = planBuild(nms, machine("10.16.1"), { nms: "plugin" });
+  assert.deepEqual([kept.passes, kept.plugin_operators, kept.remarks], [[], ["EfficientNMS_TRT"], []]);
+  for (const on of [machine("10.16.1", { plugins: null }), machine("1.7.1.116")]) {
+    const plan = planBuild(nms, on, { nms: "plugin" });
+    assert.deepEqual(passesOf(plan), ["nms-split"]);
+    assert.match(plan.remarks.join("\n"), /no plugin library of TensorRT.* in spite of --nms plugin/);
+    const forced = planBuild(nms, on, { nms: "plugin", force: true });
+    assert.deepEqual(forced.passes, []);
+    assert.match(forced.remarks.join("\n"), /because of --force/);
+  }
+});
+
+Deno.test("plan: another plugin needs the plugin library, which RTX does not have", () => {
+  const other = conv(FIXED, { op: "BatchedNMS_TRT" });
+  assert.deepEqual(planBuild(other, machine("10.16.1")).plugin_operators, ["BatchedNMS_TRT"]);
+  const missing = refusal("PLUGIN_MISSING", other, machine("10.16.1", { plugins: null }));
+  assert.match(missing.remedy, /libnvinfer_plugin.*without the operator/);
+  const rtx = refusal("MODEL_NEEDS_PLUGIN", other, machine("1.7.1.116"), { targets: "86" });
+  assert.match(rtx.message, /"BatchedNMS_TRT"; TensorRT-RTX 1\.7\.1\.116 has no plugin library/);
 });
 
 Deno.test("plan: an operator that no TensorRT has is refused", () => {
