@@ -85,6 +85,18 @@ const FOUND: [what: string, head: HeadName, facts: Facts][] = [
     metadata: { description: "Ultralytics rt-detr-l model" },
   }],
   ["RT-DETR without labels", "rtdetr", { outputs: [["output0", [1, 300, 84]]], operators: { GridSample: 18 } }],
+  ["RT-DETR of Ultralytics 8.4", "rtdetr_selected", {
+    outputs: [["output0", [1, 300, 6]]],
+    labels: 80,
+    metadata: { head: "RTDETRDecoder", end2end: "False", description: "Ultralytics rtdetr-l model" },
+    operators: { GridSample: 18 },
+  }],
+  ["RT-DETR of Ultralytics 8.4 with 2 classes and symbolic sizes", "rtdetr_selected", {
+    outputs: [["output0", ["batch", "Concatoutput0_dim_1", "Concatoutput0_dim_2"]]],
+    labels: 2,
+    metadata: { head: "RTDETRDecoder" },
+    operators: { GridSample: 18 },
+  }],
   ["D-FINE", "dfine", {
     inputs: [["images", ["N", 3, 640, 640]], ["orig_target_sizes", ["N", 2], "int64"]],
     outputs: [["labels", ["N", 300], "int64"], ["boxes", ["N", 300, 4]], ["scores", ["N", 300]]],
@@ -284,10 +296,13 @@ Deno.test("heads: yolox adds the cell and takes the exponential of the size", ()
   assert.deepEqual(only!.box.map(Math.round), [8, 12, 40, 28]);
 });
 
-Deno.test("heads: rtdetr and detr_logits scale normalised boxes by the input", () => {
+Deno.test("heads: rtdetr, rtdetr_selected and detr_logits scale normalised boxes by the input", () => {
   const box = [0.5, 0.5, 0.25, 0.5];
   assert.deepEqual(decode("rtdetr", [f32([1, 1, 6], [...box, 0.1, 0.9])]), [
     { box: [24, 8, 40, 24], score: 0.9, classId: 1, element: 1 },
+  ]);
+  assert.deepEqual(decode("rtdetr_selected", [f32([1, 2, 6], [...box, 0.75, 1, ...box, 0.01, 0])]), [
+    { box: [24, 8, 40, 24], score: 0.75, classId: 1, element: 0 },
   ]);
   assert.deepEqual(decode("detr_logits", [f32([1, 1, 2], [-9, 0]), f32([1, 1, 4], box)]), [
     { box: [24, 8, 40, 24], score: 0.5, classId: 1, element: 1 },

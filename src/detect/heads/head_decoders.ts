@@ -164,6 +164,28 @@ export const endToEnd: Decoder = (context, into) => {
   }
 };
 
+/** `[N, K, 6]`: `cx, cy, w, h` in 0..1 of the input, score, class index. */
+export const selectedQueriesNormalized: Decoder = (context, into) => {
+  const { data, offset, rows, columns } = sliceOf(context, 0);
+  const { wanted, width, height } = context;
+  const limit = Math.fround(context.score);
+  for (let k = 0; k < rows; k++) {
+    const at = offset + k * columns;
+    const score = data[at + 4]!, classId = data[at + 5]!;
+    if (!(score >= limit) || !Number.isInteger(classId) || classId < 0) continue;
+    if (wanted !== null && wanted[classId] !== 1) continue;
+    const slot = into.push(k, classId, score);
+    writeCenterSize(
+      into.boxes,
+      slot,
+      data[at]! * width,
+      data[at + 1]! * height,
+      data[at + 2]! * width,
+      data[at + 3]! * height,
+    );
+  }
+};
+
 function pushGiven(
   context: DecodeContext,
   into: Candidates,

@@ -7,6 +7,8 @@
  * - `[N, K, 6]` is end-to-end, unless K is an anchor count, or L is 2 and the model shows signs of RT-DETR (the operator
  *   GridSample, or "RT-DETR" in the metadata's description), or K is dynamic and L is 1 or 2 and the metadata does not
  *   say `end2end` or `nms`.
+ * - `[N, K, 6]` with the metadata `head: RTDETRDecoder`, or with signs of RT-DETR and L known and not 2, is RT-DETR with
+ *   the best queries selected inside, which Ultralytics exports since 8.4; K and the 6 may be symbolic there.
  * - `[N, A, 4+C]` and `[N, A, 5+C]` are told apart by L; without labels only 84 (C is 80) and 85 are taken.
  * - `[N, A, 5+C]` with three anchors a cell, or an unknown number of anchors, is YOLOv5; with one anchor a cell it is
  *   YOLOX, already decoded when the graph has the operator Exp. YOLOv6 has the same shape: name `yolov5`.
@@ -66,6 +68,11 @@ const saysRtDetr = ({ facts }: Shape): boolean =>
 
 const saysEndToEnd = ({ facts }: Shape): boolean =>
   /^true$/i.test(facts.metadata["end2end"] ?? "") || /['"]nms['"]:\s*true/i.test(facts.metadata["args"] ?? "");
+
+/** Ultralytics notes the class of a model's last layer. */
+const isRtDetrSelected = (shape: Shape): boolean =>
+  shape.facts.metadata["head"] === "RTDETRDecoder" ||
+  (saysRtDetr(shape) && shape.labelCount !== null && shape.labelCount !== 2);
 
 const isEndToEnd = (shape: Shape): boolean => {
   if (shape.anchorsPerCell !== null) return false;
@@ -148,6 +155,17 @@ export const HEADS = {
     decode: decoders.boxesAndScores,
     source: "NVIDIA TensorRT plugin/efficientNMSPlugin README, inputs with box_coding 0",
   },
+  rtdetr_selected: {
+    summary:
+      "RT-DETR as Ultralytics exports it since 8.4: normalised centre and size, score, class of the best queries",
+    // Any name: what the metadata says is evidence enough for symbolic sizes.
+    outputs: [{ dims: ["N", "K", 6], types: FLOATS, name: /./ }],
+    when: isRtDetrSelected,
+    nms: false,
+    preprocess: STRETCHED,
+    decode: decoders.selectedQueriesNormalized,
+    source: "Ultralytics 8.4 nn/modules/head.py RTDETRDecoder.postprocess; models/rtdetr/predict.py",
+  },
   end_to_end: {
     summary: "YOLOv10, YOLO26 and exports with NMS inside: x1, y1, x2, y2, score, class",
     outputs: single(["N", "K", 6]),
@@ -158,7 +176,7 @@ export const HEADS = {
     source: "Ultralytics nn/modules/head.py Detect.postprocess; engine/exporter.py NMSModel",
   },
   rtdetr: {
-    summary: "RT-DETR as Ultralytics exports it: normalised boxes and probabilities per query",
+    summary: "RT-DETR as Ultralytics exported it before 8.4: normalised boxes and probabilities per query",
     outputs: single(["N", "K", "4+C"]),
     when: (shape) =>
       saysRtDetr(shape) ||

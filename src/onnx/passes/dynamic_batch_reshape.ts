@@ -1,5 +1,6 @@
 /** Reshape, Expand and Resize: operators that carry the batch in a constant. */
-import { ATTRIBUTE_TYPE, type NodeProto } from "../proto.ts";
+import type { NodeProto } from "../proto.ts";
+import { intAttribute } from "./attributes.ts";
 import { axisFrom, unlessGivenUp } from "./evaluate_call.ts";
 import { type Dim, type KnownTensor } from "./evaluate_tensor.ts";
 import { reshapedDims } from "./evaluate_movement.ts";
@@ -230,17 +231,6 @@ function readBatch(step: Step, data: Batched, { sizes, place }: { sizes: readonl
   add("Slice", [shape, list([data.axis]), list([data.axis + 1])], own);
   const parts = [sizes.slice(0, place), null, sizes.slice(place + 1)]
     .flatMap((part) => part === null ? [own] : part.length === 0 ? [] : [list(part)]);
-  add("Concat", parts, all, [{
-    name: "axis",
-    i: 0n,
-    type: ATTRIBUTE_TYPE.INT,
-    floats: [],
-    ints: [],
-    strings: [],
-    tensors: [],
-    graphs: [],
-    type_protos: [],
-    sparse_tensors: [],
-  }]);
+  add("Concat", parts, all, [intAttribute("axis", 0)]);
   step.node = { ...step.node, input: step.node.input.map((old, at) => at === 3 ? all : old) };
 }

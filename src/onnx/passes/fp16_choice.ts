@@ -4,6 +4,7 @@ import { elementCount } from "../element_types.ts";
 import { type HalfLoss, halfLoss } from "./fp16_constants.ts";
 import { fitnessOf, isChooser, isF32Input, isIndifferent, reasonFor } from "./fp16_operators.ts";
 import { allRooms, isFloat, type Read, type Room, type Step, type Value } from "./fp16_values.ts";
+import { attribute, isOperator } from "./graph_index.ts";
 
 /** Why a node that computes in f32 keeps doing so, in the order in which reasons are looked for. */
 export type KeptBecause =
@@ -36,7 +37,8 @@ function isSingle({ node, reads, makes }: Step): boolean {
 const EXACT_TYPES: readonly number[] = [DATA_TYPE.UINT8, DATA_TYPE.INT8, DATA_TYPE.BOOL];
 
 const isPictureCast = ({ node, reads }: Step): boolean =>
-  node.op_type === "Cast" && EXACT_TYPES.includes(reads[0]?.type ?? 0) && (node.domain ?? "") === "";
+  isOperator(node, "Cast") && attribute(node, "to")?.i === BigInt(DATA_TYPE.FLOAT) &&
+  EXACT_TYPES.includes(reads[0]?.type ?? 0);
 
 /**
  * Decide about every node of a graph and the graphs within. Given a converted model, nothing is left to convert.

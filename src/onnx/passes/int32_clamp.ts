@@ -17,7 +17,7 @@ export const INT32_MIN = -(2n ** 31n);
 export const clampedToInt32 = (value: bigint): bigint =>
   value > INT32_MAX ? INT32_MAX : value < INT32_MIN ? INT32_MIN : value;
 
-/** Inputs of which only the direction counts: no axis, box count or loop reaches 2^31, TensorRT's limit for a tensor. */
+/** Inputs of which only the direction counts: nothing they bound reaches 2^31, TensorRT's limit. */
 const SATURATING: Readonly<Record<string, readonly number[]>> = {
   Loop: [0],
   NonMaxSuppression: [2],

@@ -188,7 +188,8 @@ function withoutDomain(
 ): { opset_import: ModelProto["opset_import"]; domainVersion: number | null } {
   const name = domainOf(domain);
   const entry = opset_import.find((one) => domainOf(one.domain) === name);
-  if (name === "ai.onnx" || entry === undefined || functions.length > 0) return { opset_import, domainVersion: null };
+  const isNeeded = name === "ai.onnx" || functions.length > 0 || opset_import.length === 1;
+  if (entry === undefined || isNeeded) return { opset_import, domainVersion: null };
   let used = false;
   walk("GraphProto", graph, (...[type, message]) => {
     if (type === "NodeProto" && domainOf(message.domain) === name) used = true;

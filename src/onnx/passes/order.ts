@@ -12,17 +12,21 @@ export function sortedNodes(graph: GraphProto): GraphProto {
   const makers = new Map<string, NodeProto>();
   for (const node of graph.node) for (const output of node.output) if (output !== "") makers.set(output, node);
   const sorted = new Set<NodeProto>();
+  // A graph within a node may call its own values by the names of values around it.
+  const entered = new Set<NodeProto>();
   for (const root of graph.node) {
     const path: { node: NodeProto; sources: NodeProto[] }[] = [];
-    const enter = (node: NodeProto) =>
+    const enter = (node: NodeProto) => {
+      entered.add(node);
       path.push({ node, sources: namesRead(node).flatMap((name) => makers.get(name) ?? []).reverse() });
+    };
     if (!sorted.has(root)) enter(root);
     for (let step = path.at(-1); step !== undefined; step = path.at(-1)) {
       const source = step.sources.pop();
       if (source === undefined) {
         sorted.add(step.node);
         path.pop();
-      } else if (!sorted.has(source)) {
+      } else if (!entered.has(source)) {
         enter(source);
       }
     }

@@ -294,6 +294,31 @@ Deno.test("fp16: a constant that both read is there twice, and an input with a d
   assert.equal(ops(asNode), "Cast Constant Constant Constant Conv Mul Mul Conv Cast Add");
 });
 
+Deno.test("fp16: a picture of bytes becomes f16 at once, whole numbers of other types stay f32", () => {
+  const bytes = (type: "UINT8" | "INT64") =>
+    net([
+      node("Cast", { inputs: ["x"], outputs: ["f"] }, { attributes: { to: 1n } }),
+      node("Div", { inputs: ["f", "most"], outputs: ["d"] }),
+      conv("d", "y"),
+    ], { initializer: [weights(), floatTensor("most", [], [255])], input: [value("x", [1, 4, 2, 2], type)] });
+  const picture = convert(bytes("UINT8")).model;
+  assert.equal(ops(picture), "Cast Div Conv Cast");
+  assert.deepEqual(casts(picture), ["x -> f", "y/fp16 => y"]);
+  assert.deepEqual(casts(convert(bytes("INT64")).model), ["x => f", "f -> f/fp16", "y/fp16 => y"]);
+});
+
+Deno.test("fp16: a graph within a node may use the names of values around it for its own", async () => {
+  const branch = (name: string, op: string) =>
+    graph({ name, node: [node(op, { inputs: ["c"], outputs: ["i"] })], output: [value("i", [1, 4, 2, 2])] });
+  const given = branching();
+  given.graph!.node[3]!.attribute = node("If", { inputs: [], outputs: [] }, {
+    attributes: { then_branch: branch("yes", "Relu"), else_branch: branch("no", "Exp") },
+  }).attribute;
+  const { model: made } = convert(given);
+  const [was, is] = [await run(given, { x: ones(16) }), await run(made, { x: ones(16) })];
+  assert.ok(was["y"]!.every((v, i) => Math.abs(v - is["y"]![i]!) < 0.01));
+});
+
 Deno.test("fp16: scales of Resize and Upsample stay f32 as their schemas demand", async () => {
   const resize = net([
     conv("x", "c"),

@@ -169,6 +169,29 @@ Deno.test("nms-split: a value that a graph within a node reads is renamed there 
   assert.deepEqual(outputs["extra"]!.data, outputs["boxes"]!.data.map((v) => -v));
 });
 
+Deno.test("nms-split: a graph within a node keeps its own value of a name that is taken around it", () => {
+  const one = given();
+  const inner = graph({
+    name: "inner",
+    node: [
+      node("Neg", { inputs: ["mean"], outputs: ["/head/boxes"] }),
+      node("Abs", { inputs: ["/head/boxes"], outputs: ["o"] }),
+    ],
+    output: [value("o", ["batch"])],
+  });
+  one.graph!.node.push(
+    node("If", { inputs: ["always"], outputs: ["extra"] }, { attributes: { then_branch: inner, else_branch: inner } }),
+  );
+  one.graph!.initializer.push({ ...floatTensor("always", [], [0]), data_type: 9, raw_data: Uint8Array.of(1) });
+  one.graph!.output.push(value("extra", ["batch"]));
+  const { model } = split(one);
+  const within = model.graph!.node.at(-1)!.attribute[0]!.g!;
+  assert.deepEqual(within.node.map(({ input, output }) => [input[0], output[0]]), [["mean", "/head/boxes"], [
+    "/head/boxes",
+    "o",
+  ]]);
+});
+
 Deno.test("nms-split: the import of the plugin's domain stays while another node needs it", () => {
   const one = given();
   one.graph!.node.push(node("Other", { inputs: ["mean"], outputs: ["other"] }, { domain: "TRT" }));
