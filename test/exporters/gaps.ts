@@ -44,15 +44,8 @@ export const GAPS: readonly Gap[] = [
   },
   {
     file: /_yolox(decoded)?_\d+_all/,
-    plan: /static-batch/,
+    plan: /^head$/,
     says: /is found to be "yolov5"/,
     because: "with free height and width nothing tells one anchor a cell from three; the manifest's `head` does",
-  },
-  {
-    file: /^(torch|converted)_.*_(batch|all)\.onnx$|^ultralytics_yolo.*_plain_dynamic/,
-    plan: /^head$/,
-    says: /is found to be "MODEL_NOT_A_DETECTOR"/,
-    because:
-      "PyTorch's TorchScript exporter declares computed sizes by made-up names only; static-batch writes them down",
   },
 ];

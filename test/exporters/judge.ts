@@ -5,6 +5,7 @@ import { Buffer } from "node:buffer";
 import { detectHead } from "../../src/detect/heads/heads.ts";
 import { TrtdError } from "../../src/errors.ts";
 import { modelFacts } from "../../src/onnx/facts.ts";
+import { knownOutputs } from "../../src/onnx/known_outputs.ts";
 import type { PassReport } from "../../src/onnx/passes/pass.ts";
 import type { ModelProto } from "../../src/onnx/proto.ts";
 import { type OnnxModel, readModel } from "../../src/onnx/read.ts";
@@ -45,7 +46,8 @@ export interface JudgeContext {
 /** The head's name as `trtd inspect` finds it, or the error's code. */
 export function headOf(model: OnnxModel, file: string): string {
   try {
-    return detectHead(modelFacts(model), { name: file, file }).name;
+    const facts = modelFacts(model);
+    return detectHead({ ...facts, outputs: knownOutputs(model, facts.outputs) }, { name: file, file }).name;
   } catch (error) {
     if (error instanceof TrtdError) return error.code;
     throw error;
@@ -118,7 +120,7 @@ async function judgePlan({ entry, bytes, plan }: Task, context: JudgeContext): P
   if (!isEqual(writeModel(read), result)) problems.push("is not written as it was read");
   problems.push(...idempotenceProblems(read, { plan, result, runPasses: context.runPasses }));
   if (plan.head !== null) {
-    // Of an original that is not recognised at all nothing better can be asked.
+    // Of an original that is not recognised rightly nothing better can be asked.
     const head = headOf(read, entry.file), was = headOf(readModel(bytes), entry.file);
     if (head !== plan.head && (head !== was || plan.head !== entry.head)) {
       problems.push(`is found to be "${head}" instead of "${plan.head}"`);

@@ -27,7 +27,7 @@ export interface Traits {
 }
 
 /** Heads whose rows come out of TopK. */
-const SORTED_HEADS = ["end_to_end", "rtdetr", "dfine"];
+const SORTED_HEADS = ["end_to_end", "rtdetr", "rtdetr_selected", "dfine"];
 /** Batches that a model with a free batch is run at. */
 const BATCHES = [1, 3];
 const BAKED_BATCH = 2;

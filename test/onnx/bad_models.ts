@@ -397,7 +397,7 @@ export const BAD_MODELS: readonly BadModel[] = [
       })),
   },
   // nesting
-  { title: "1,000 graphs within graphs", code: "MODEL_NESTING_TOO_DEEP", bytes: () => writeModel(nested(1000)) },
+  { title: "300 graphs within graphs", code: "MODEL_NESTING_TOO_DEEP", bytes: () => writeModel(nested(300)) },
   {
     title: "2,000 types within types",
     code: "MODEL_NESTING_TOO_DEEP",

@@ -10,18 +10,20 @@ export interface Pruned {
   readonly nodes: number;
 }
 
-/**
- * The graph without nodes and initializers that lead to no output, and without the `value_info` of what is gone. Inputs
- * stay, and initializers that are inputs; subgraphs of living nodes stay as they are.
- */
-export function withoutDead(graph: GraphProto): Pruned {
+/** What the outputs of a graph, and some of its nodes, depend on. */
+interface Living {
+  readonly nodes: ReadonlySet<NodeProto>;
+  readonly values: ReadonlySet<string>;
+}
+
+function livingOf(graph: GraphProto, roots: readonly NodeProto[] = []): Living {
   const makers = new Map<string, NodeProto>();
   for (const node of graph.node) for (const output of node.output) makers.set(output, node);
   const read = new Set<string>();
   const living = new Set<NodeProto>();
   const waiting: NodeProto[] = [];
   const readValue = (name: string) => {
-    if (read.has(name)) return;
+    if (name === "" || read.has(name)) return;
     read.add(name);
     const maker = makers.get(name);
     if (maker !== undefined) revive(maker);
@@ -33,13 +35,46 @@ export function withoutDead(graph: GraphProto): Pruned {
   };
   for (const { name = "" } of graph.output) readValue(name);
   for (const node of graph.node) if (node.output.every((output) => output === "")) revive(node);
+  roots.forEach(revive);
   for (let node = waiting.pop(); node !== undefined; node = waiting.pop()) namesRead(node).forEach(readValue);
+  return { nodes: living, values: read };
+}
 
+/**
+ * The graph without nodes and initializers that lead to no output, and without the `value_info` of what is gone. Inputs
+ * stay, and initializers that are inputs; subgraphs of living nodes stay as they are.
+ */
+export function withoutDead(graph: GraphProto): Pruned {
+  const { nodes, values } = livingOf(graph);
+  return withoutParts(graph, { isAlive: (node) => nodes.has(node), isRead: (name) => values.has(name) });
+}
+
+/**
+ * The graph without what led to an output in an earlier state of it and leads to none any more. What was dead before
+ * stays, and so does what is new.
+ */
+export function withoutOrphans(graph: GraphProto, before: GraphProto): GraphProto {
+  const { values: then } = livingOf(before);
+  const { nodes, values: now } = livingOf(
+    graph,
+    graph.node.filter(({ output }) => !output.some((name) => then.has(name))),
+  );
+  const isRead = (name: string) => now.has(name) || !then.has(name);
+  return withoutParts(graph, { isAlive: (node) => nodes.has(node), isRead }).graph;
+}
+
+interface Judgement {
+  readonly isAlive: (node: NodeProto) => boolean;
+  /** Whether to keep the constant of a name. */
+  readonly isRead: (name: string) => boolean;
+}
+
+function withoutParts(graph: GraphProto, { isAlive, isRead }: Judgement): Pruned {
   const inputs = new Set(graph.input.map(({ name }) => name));
-  const isAlive = (name: string | undefined) => inputs.has(name) || read.has(name ?? "");
-  const node = graph.node.filter((one) => living.has(one));
-  const initializer = graph.initializer.filter(({ name }) => isAlive(name));
-  const sparse_initializer = graph.sparse_initializer.filter(({ values }) => isAlive(values?.name));
+  const isKept = (name: string | undefined) => inputs.has(name) || isRead(name ?? "");
+  const node = graph.node.filter(isAlive);
+  const initializer = graph.initializer.filter(({ name }) => isKept(name));
+  const sparse_initializer = graph.sparse_initializer.filter(({ values }) => isKept(values?.name));
   const nodes = graph.node.length - node.length;
   const isWhole = nodes === 0 && initializer.length === graph.initializer.length &&
     sparse_initializer.length === graph.sparse_initializer.length;

@@ -3,7 +3,8 @@
  *
  * The batch is followed from the inputs through every node. What carries the old batch in a constant (Reshape, Expand,
  * Slice, Resize) is repaired; where pictures would be mixed, or where an operator is not known, the pass refuses. The
- * result for a batch is, picture by picture, what the given model makes of each.
+ * result for a batch is, picture by picture, what the given model makes of each. Constants that only repaired nodes
+ * read are gone.
  *
  * Counts: `nodes_repaired`. Remarks name the inputs and the repaired nodes.
  */
@@ -11,17 +12,17 @@ import { TrtdError } from "../../errors.ts";
 import { subgraphs } from "../graph.ts";
 import type { Dimension, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto } from "../proto.ts";
 import { quoted } from "../quoted.ts";
-import { namesRead } from "./dead.ts";
+import { namesRead, withoutOrphans } from "./dead.ts";
 import { BATCH, batchAt, type Batched, type Flow, isAlike, Step } from "./dynamic_batch_flow.ts";
 import { batchRule } from "./dynamic_batch_rules.ts";
 import { evaluate, MOVING_OPERATORS } from "./evaluate.ts";
 import type { Dim } from "./evaluate_tensor.ts";
 import { GraphIndex } from "./graph_index.ts";
 import { Names, titleOf } from "./names.ts";
-import { sortedNodes } from "./order.ts";
 import type { Pass } from "./pass.ts";
 import { declared, IR_VERSION_FREE_INITIALIZERS } from "./scopes.ts";
 import { declaredDims, Knowledge, opsetOf } from "./shapes.ts";
+import { sortedModel } from "./sorted_model.ts";
 
 const AXIS_NAME = "batch";
 
@@ -33,13 +34,14 @@ export const dynamicBatchPass: Pass = {
   name: "dynamic-batch",
   version: 1,
   summary: "take any batch: the first axis becomes symbolic, constants that carry the old batch are repaired",
-  run(model) {
-    const report = (changed: boolean, repaired: number, remarks: string[]) => ({
+  run(unsorted) {
+    const { model, remarks: sorting } = sortedModel(unsorted);
+    const report = (isFreed: boolean, repaired: number, remarks: string[]) => ({
       pass: "dynamic-batch" as const,
       version: dynamicBatchPass.version,
-      changed,
+      changed: isFreed || model !== unsorted,
       counts: { nodes_repaired: repaired },
-      remarks,
+      remarks: [...sorting, ...remarks],
     });
     const { graph } = model;
     const main = graph && batchInput(graph);
@@ -49,7 +51,7 @@ export const dynamicBatchPass: Pass = {
     }
     if (typeof batch !== "number") return { model, report: report(false, 0, []) };
     const inputs = batchedInputs(graph, batch);
-    const follower = new Follower(model, sortedNodes(graph), { inputs, batch });
+    const follower = new Follower(model, graph, { inputs, batch });
     const result = follower.run();
     const remarks = [
       `The batch of ${[...inputs].map(quoted).join(", ")} was ${batch} and is free now`,
@@ -119,7 +121,7 @@ class Follower {
     const isOld = (this.#model.ir_version ?? 0) < IR_VERSION_FREE_INITIALIZERS;
     const axisName = freeAxisName(this.#graph);
     const declare = (value: ValueInfoProto) => this.#declared(value, axisName);
-    return {
+    const freed = {
       ...this.#graph,
       node,
       initializer: [...this.#graph.initializer, ...this.#constants],
@@ -127,6 +129,7 @@ class Follower {
       output: this.#graph.output.map(declare),
       value_info: this.#graph.value_info.map(declare),
     };
+    return withoutOrphans(freed, this.#graph);
   }
 
   /** The nodes that take the place of one. */

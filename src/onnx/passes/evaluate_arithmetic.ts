@@ -13,10 +13,11 @@ import {
 import { type Element, EVALUATED_TYPES, isInteger, type KnownTensor, UNKNOWN } from "./evaluate_tensor.ts";
 import type { Kernel } from "./evaluate_movement.ts";
 
-const { FLOAT, DOUBLE, INT64, BOOL } = DATA_TYPE;
+const { FLOAT, FLOAT16, DOUBLE, INT64, BOOL } = DATA_TYPE;
 
 type Known = bigint | number | boolean;
 
+/** Types of arithmetic; f16 is only moved and cast to others, as runtimes round it after each step or later. */
 const isFloat = (type: number): boolean => type === FLOAT || type === DOUBLE;
 
 /** An integer in its type's range. Runtimes differ about overflow. */
@@ -190,7 +191,7 @@ export const ARITHMETIC: Readonly<Record<string, Kernel>> = {
   Cast: (call) => {
     const { type, dims, elements } = call.input(0);
     const to = call.attributeInt("to") ?? giveUp();
-    if (!EVALUATED_TYPES.includes(to)) return giveUp();
+    if (!EVALUATED_TYPES.includes(to) || (to === FLOAT16 && type !== FLOAT16)) return giveUp();
     const keeps = to === type || (isInteger(type) && isInteger(to));
     return [{
       type: to,
@@ -199,9 +200,23 @@ export const ARITHMETIC: Readonly<Record<string, Kernel>> = {
     }];
   },
 
+  NonZero: (call) => {
+    const { dims, elements } = call.input(0);
+    // Runtimes differ about how many axes a scalar has here.
+    if (dims.length === 0) return giveUp();
+    const places = elements.flatMap((one, at) => typeof one === "string" ? giveUp() : Number(one) === 0 ? [] : [at]);
+    const made = [dims.length, places.length];
+    boundedCount(made);
+    const indices = stridesOf(dims).flatMap((stride, axis) =>
+      places.map((place) => BigInt(Math.floor(place / stride) % dims[axis]!))
+    );
+    return [{ type: INT64, dims: made, elements: indices }];
+  },
+
   Range: (call) => {
     const [start, limit, delta] = [0, 1, 2].map((at) => scalar(call, at)) as [Known, Known, Known];
     const { type } = call.input(0);
+    if (!isNumeric(type)) return giveUp();
     if ([1, 2].some((at) => call.input(at).type !== type)) return giveUp();
     const [from, to, step] = [start, limit, delta].map(whole) as [bigint, bigint, bigint];
     if (step === 0n) return giveUp();

@@ -5,7 +5,7 @@ import { DATA_TYPE, type TensorProto } from "../proto.ts";
 /** A size: a number, or the name of one that is not known. Equal names are equal sizes. */
 export type Dim = number | string;
 
-/** INT64 and INT32 are bigints, FLOAT and DOUBLE numbers, BOOL booleans; a text names an element that is not known. */
+/** INT64 and INT32 are bigints, FLOAT, FLOAT16 and DOUBLE numbers, BOOL booleans; a text names what is not known. */
 export type Element = bigint | number | boolean | string;
 
 /** A tensor of which at least the shape is known. */
@@ -35,10 +35,10 @@ export function dimFromElement(element: Element): Dim {
 /** Largest tensor that is evaluated: YOLO's anchors at 1280x1280 are 33,600 pairs. */
 export const EVALUATED_ELEMENTS_MAX = 2 ** 17;
 
-const { FLOAT, DOUBLE, INT32, INT64, BOOL } = DATA_TYPE;
+const { FLOAT, FLOAT16, DOUBLE, INT32, INT64, BOOL } = DATA_TYPE;
 
 /** Element types that can be evaluated; those of shape arithmetic and of coordinates. */
-export const EVALUATED_TYPES: readonly number[] = [FLOAT, DOUBLE, INT32, INT64, BOOL];
+export const EVALUATED_TYPES: readonly number[] = [FLOAT, FLOAT16, DOUBLE, INT32, INT64, BOOL];
 
 export const isInteger = (type: number): boolean => type === INT32 || type === INT64;
 
@@ -71,10 +71,12 @@ function elementsOf(tensor: TensorProto, type: number): Element[] | undefined {
   const { raw_data: raw } = tensor;
   if (raw === undefined) {
     const numbers = varints(tensor.int32_data ?? new Uint8Array()).map((value) => BigInt.asIntN(32, value));
+    if (type === FLOAT16) return [...new Float16Array(Uint16Array.from(numbers, Number).buffer)];
     return type === BOOL ? numbers.map((value) => value !== 0n) : numbers;
   }
   if (type === BOOL) return Array.from(raw, (byte) => byte !== 0);
   const view = viewOf(raw);
+  if (type === FLOAT16) return Array.from({ length: raw.length / 2 }, (_, at) => view.getFloat16(2 * at, true));
   return Array.from({ length: raw.length / 4 }, (_, at) => BigInt(view.getInt32(4 * at, true)));
 }
 
@@ -100,6 +102,7 @@ export function tensorFromKnown(name: string, { type, dims, elements }: KnownTen
     if (type === INT64) view.setBigInt64(8 * at, element as bigint, true);
     else if (type === INT32) view.setInt32(4 * at, Number(element), true);
     else if (type === FLOAT) view.setFloat32(4 * at, element as number, true);
+    else if (type === FLOAT16) view.setFloat16(2 * at, element as number, true);
     else if (type === DOUBLE) view.setFloat64(8 * at, element as number, true);
     else raw[at] = element ? 1 : 0;
   });

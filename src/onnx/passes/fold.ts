@@ -14,8 +14,8 @@ import { attribute, isOperator } from "./graph_index.ts";
 import { Names } from "./names.ts";
 import type { Pass } from "./pass.ts";
 import { IR_VERSION_FREE_INITIALIZERS } from "./scopes.ts";
-import { sortedNodes } from "./order.ts";
 import { Knowledge, opsetOf } from "./shapes.ts";
+import { sortedModel } from "./sorted_model.ts";
 
 export const foldPass: Pass = {
   name: "fold",
@@ -31,8 +31,8 @@ export const foldPass: Pass = {
     });
     const none = { nodes_folded: 0, shapes_fixed: 0, nodes_removed: 0, initializers_removed: 0, inputs_removed: 0 };
     if (model.graph === undefined) return { model, report: report(false, none) };
-    const sorted = sortedNodes(model.graph);
-    const opened = withoutConstantInputs(sorted);
+    const sorted = sortedModel(model);
+    const opened = withoutConstantInputs(sorted.model.graph!);
     const pruned = foldRepeatedly(opened.graph, model);
     const kept = new Set(pruned.graph.initializer);
     const counts = {
@@ -44,7 +44,7 @@ export const foldPass: Pass = {
     };
     if (pruned.graph === model.graph) return { model, report: report(false, none) };
     const remarks = [
-      ...sorted === model.graph ? [] : ["The nodes were out of order, each stands behind those that it reads now"],
+      ...sorted.remarks,
       ...opened.inputs.length === 0
         ? []
         : [`${opened.inputs.length} initializers are no inputs any more: nobody can give other values for them`],

@@ -26,6 +26,7 @@ import { indexInputs } from "./int32_types.ts";
 import { Names, titleOf } from "./names.ts";
 import type { Pass } from "./pass.ts";
 import { Edits, type Scope, scopesOf, type Use } from "./scopes.ts";
+import { sortedModel } from "./sorted_model.ts";
 
 /** From this IR version on an initializer that is an input too is a default, which a caller may replace. */
 const IR_VERSION_DEFAULTS = 4;
@@ -48,7 +49,8 @@ export const int32Pass: Pass = {
   name: "int32",
   version: 1,
   summary: "INT32 constants where the operator takes them, values beyond INT32 clamped to what means the same",
-  run(model) {
+  run(given) {
+    const { model, remarks } = sortedModel(given);
     const scopes = scopesOf(model);
     const sites = scopes.flatMap((scope) => sitesOf(scope, model.ir_version ?? 0));
     refuseSparse(scopes);
@@ -63,13 +65,13 @@ export const int32Pass: Pass = {
       report: {
         pass: "int32",
         version: int32Pass.version,
-        changed: result !== model,
+        changed: result !== given,
         counts: {
           constants_cast: cast.count,
           constants_clamped: clamp.sites.length + slices.length,
           values_clamped: clamp.sites.reduce((sum, { outside }) => sum + outside, 0) + slices.length,
         },
-        remarks: [...clamp.sites.map(remarkOf), ...slices, ...keptRemarks(scopes)],
+        remarks: [...remarks, ...clamp.sites.map(remarkOf), ...slices, ...keptRemarks(scopes)],
       },
     };
   },

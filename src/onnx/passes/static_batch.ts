@@ -10,6 +10,7 @@ import { batchInput, dynamicBatchPass, trueInputs } from "./dynamic_batch.ts";
 import type { Dim } from "./evaluate_tensor.ts";
 import type { Pass } from "./pass.ts";
 import { declaredDims, Knowledge, opsetOf } from "./shapes.ts";
+import { sortedModel } from "./sorted_model.ts";
 
 export interface StaticBatchOptions {
   /** Pictures in each run, 1 or more. @default 1 */
@@ -27,16 +28,17 @@ export const staticBatchPass: Pass<StaticBatchOptions> = {
   name: "static-batch",
   version: 1,
   summary: "fix the batch to a number, and the shapes that follow from it",
-  run(model, { batch = 1 } = {}) {
+  run(unsorted, { batch = 1 } = {}) {
     if (!Number.isInteger(batch) || batch < 1 || batch > BATCH_MAX) {
       throw new TrtdError("USAGE", `The batch must be a whole number from 1 on, but is ${batch}`);
     }
-    const report = (changed: boolean, inputs: number, remarks: readonly string[]) => ({
+    const { model, remarks: sorting } = sortedModel(unsorted);
+    const report = (isFixed: boolean, inputs: number, remarks: readonly string[]) => ({
       pass: "static-batch" as const,
       version: staticBatchPass.version,
-      changed,
+      changed: isFixed || model !== unsorted,
       counts: { inputs_fixed: inputs },
-      remarks,
+      remarks: [...sorting, ...remarks],
     });
     const main = model.graph && batchInput(model.graph);
     if (main === undefined) throw new TrtdError("PASS_REFUSED", "The model has no input with a batch axis");

@@ -22,6 +22,7 @@ NMS = (
     ("anchors", "anchors", 0, 0, 16, "static", "", ""),
     ("anchorscentres", "anchors", 1, 1, 18, "batch", "TRT", ""),
     ("rank4", "corners", 0, 0, 12, "batch", "", "rank4"),
+    ("perclass", "corners", 0, 0, 12, "static", "", "perclass"),
     ("half", "corners", 0, 0, 17, "batch", "TRT", "half"),
 )
 DETECTIONS = 20
@@ -63,14 +64,17 @@ def append_nms(model: onnx.ModelProto, name: str, activation: int, agnostic: int
     return model
 
 
-def with_rank4_boxes(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Boxes as [N, A, 1, 4], which mmdeploy and others write."""
+def with_rank4_boxes(model: onnx.ModelProto, classes: int) -> onnx.ModelProto:
+    """Boxes as [N, A, 1, 4], which mmdeploy and others write, or [N, A, C, 4]. Needs an opset before 13."""
     graph = model.graph
     boxes = graph.output[0]
     graph.node.append(helper.make_node("Unsqueeze", [boxes.name], ["boxes4"], axes=[2], name="rank4"))
+    if classes > 1:
+        graph.initializer.append(constant("repeats", [1, 1, classes, 1]))
+        graph.node.append(helper.make_node("Tile", ["boxes4", "repeats"], ["boxes_each"], name="each"))
     shape = [dim.dim_param or dim.dim_value for dim in boxes.type.tensor_type.shape.dim]
-    new = helper.make_tensor_value_info("boxes4", TensorProto.FLOAT, [*shape[:2], 1, 4])
-    graph.output[0].CopyFrom(new)
+    name = "boxes_each" if classes > 1 else "boxes4"
+    graph.output[0].CopyFrom(helper.make_tensor_value_info(name, TensorProto.FLOAT, [*shape[:2], classes, 4]))
     return model
 
 
@@ -80,8 +84,8 @@ def make_nms(catalogue: Catalogue) -> None:
         path = catalogue.path(file)
         for_nms(path, coding, activation == 0, opset, dynamic)
         model = onnx.load(path)
-        if other == "rank4":
-            model = with_rank4_boxes(model)
+        if other in ("rank4", "perclass"):
+            model = with_rank4_boxes(model, 1 if other == "rank4" else CLASSES)
         if other == "half":
             model = convert_float_to_float16(model, keep_io_types=["images"])
         onnx.save(append_nms(model, name, activation, agnostic, domain), path)

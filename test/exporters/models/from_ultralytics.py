@@ -32,8 +32,8 @@ EXPORTS = (
     ("yolo11n", 14, True, False, {}, "yolov8"),
     ("yolo11n", 20, False, True, {"quantize": 16}, "yolov8"),
     ("yolo26n", 17, True, False, {"nms": False}, "end_to_end"),
-    ("rtdetr-l", 16, True, False, {}, "rtdetr"),
-    ("rtdetr-l", 18, False, True, {}, "rtdetr"),
+    ("rtdetr-l", 16, True, False, {}, "rtdetr_selected"),
+    ("rtdetr-l", 18, False, True, {}, "rtdetr_selected"),
 )
 # More than 300 cells, which is what TopK keeps.
 HEIGHT, WIDTH = 128, 160

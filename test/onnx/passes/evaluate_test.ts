@@ -140,6 +140,11 @@ Deno.test("evaluate: what the standard leaves open, or cannot be, is given up", 
     "a range without a step": call("Range", [scalar(0), scalar(1), scalar(0)]),
     "a range of fractions": call("Range", [0, 1, 0.1].map((one) => known("FLOAT", [], [one])) as KnownTensor[]),
     "the least of nothing": call("ReduceMin", [nothing, ints(0)], {}, 18),
+    "indices of a scalar": call("NonZero", [scalar(1)]),
+    "indices of what is not known": call("NonZero", [known("INT64", [2], [1n, "batch"])]),
+    "a sum of halves": call("Add", [known("FLOAT16", [], [1]), known("FLOAT16", [], [1])]),
+    "a range of halves": call("Range", [0, 3, 1].map((one) => known("FLOAT16", [], [one])) as KnownTensor[]),
+    "a cast to f16": call("Cast", [known("FLOAT", [], [0.1])], { to: 10n }),
     "a sum of floats": call("ReduceSum", [known("FLOAT", [2], [0.1, 0.2]), ints(0)]),
     "an operator of a version that broadcasts by attributes": call("Add", [scalar(1), scalar(2)], {}, 6),
     "an operator of another domain": result(
@@ -166,6 +171,25 @@ const referring = (name: string) => ({
   sparse_tensors: [],
 });
 
+Deno.test("evaluate: indices of what is not zero come axis by axis, none of an empty tensor or of zeros", () => {
+  const table: [KnownTensor, number[], bigint[]][] = [
+    [known("FLOAT", [2, 3], [0, 0.5, 0, -1, -0, Infinity]), [2, 3], [0n, 1n, 1n, 1n, 0n, 2n]],
+    [known("BOOL", [3], [true, false, true]), [1, 2], [0n, 2n]],
+    [ints(0, 0), [1, 0], []],
+    [known("INT64", [2, 0], []), [2, 0], []],
+  ];
+  for (const [data, dims, elements] of table) assert.deepEqual(call("NonZero", [data]), { type: 7, dims, elements });
+});
+
+Deno.test("evaluate: f16 is cast to other types and moved", () => {
+  const half = known("FLOAT16", [3], [1.5, 0, -65504]);
+  assert.deepEqual(call("Cast", [half], { to: 1n }), { ...half, type: 1 });
+  assert.deepEqual(call("Cast", [half], { to: 7n })?.elements, [1n, 0n, -65504n]);
+  assert.deepEqual(call("Cast", [half], { to: 9n })?.elements, [true, false, true]);
+  assert.deepEqual(call("Cast", [half], { to: 10n }), half);
+  assert.deepEqual(call("Concat", [half, half], { axis: 0n })?.elements, [1.5, 0, -65504, 1.5, 0, -65504]);
+});
+
 Deno.test("evaluate: elements that are not known pass through moves and stay apart from those that are", () => {
   const sizes = known("INT64", [4], ["batch", 3n, "height", 5n]);
   assert.deepEqual(call("Gather", [sizes, ints(1, 0)])?.elements, [3n, "batch"]);
@@ -188,7 +212,16 @@ Deno.test("evaluate: constants are read from every field that may hold them", ()
   const floats = rawBytes(Float32Array.of(1.5, -2, 0));
   assert.deepEqual(knownFromTensor({ ...packed, data_type: 1, float_data: floats })?.elements, [1.5, -2, 0]);
   assert.deepEqual(knownFromTensor(int64Tensor("a", [], [2n ** 63n - 1n]))?.elements, [2n ** 63n - 1n]);
-  assert.equal(knownFromTensor(tensor("h", "FLOAT16", [1], new Uint8Array(2))), undefined);
+  const halves = rawBytes(Uint16Array.of(0x3c00, 0xc500, 0x0001, 0x7c00, 0x8000));
+  const expected = [1, -5, 2 ** -24, Infinity, -0];
+  const half = knownFromTensor(tensor("h", "FLOAT16", [5], halves))!;
+  assert.deepEqual(half.elements, expected);
+  assert.deepEqual(tensorFromKnown("h", half).raw_data, new Uint8Array(halves));
+  const halfVarints = Uint8Array.of(0x80, 0x78, 0x80, 0x8a, 0x03, 0x01, 0x80, 0xf8, 0x01, 0x80, 0x80, 0x02);
+  const list = { ...packed, dims: [5], data_type: DATA_TYPE.FLOAT16, int32_data: halfVarints };
+  assert.deepEqual(knownFromTensor(list)?.elements, expected);
+  assert.equal(knownFromTensor(tensor("b", "BFLOAT16", [1], new Uint8Array(2))), undefined);
+  assert.equal(knownFromTensor(tensor("n", "FLOAT16", [1], Uint8Array.of(0, 0x7e))), undefined);
   assert.equal(knownFromTensor(floatTensor("n", [1], [NaN])), undefined);
   assert.equal(knownFromTensor(int64Tensor("a", [2], [1])), undefined);
 });

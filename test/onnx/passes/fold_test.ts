@@ -5,7 +5,7 @@ import { knownFromTensor } from "../../../src/onnx/passes/evaluate_tensor.ts";
 import type { GraphProto, ModelProto, NodeProto } from "../../../src/onnx/proto.ts";
 import { readModel } from "../../../src/onnx/read.ts";
 import { writeModel } from "../../../src/onnx/write.ts";
-import { floatTensor, graph, int64Tensor, model, node, value } from "../build_model.ts";
+import { floatTensor, graph, int64Tensor, model, node, rawBytes, tensor, value } from "../build_model.ts";
 import { checkedRun, initializersOf, operatorsOf } from "./pass_checks.ts";
 import { randomGraph } from "./random_graph.ts";
 import { allBits, numbers, picture, runModel } from "./run_model.ts";
@@ -236,6 +236,64 @@ Deno.test("fold: a node that makes an output stays, though all is known of it", 
   assert.equal(operatorsOf(made), "Add");
   const feeds = { x: picture([3, 2]) };
   assert.deepEqual(allBits(await runModel(made, feeds)), allBits(await runModel(given, feeds)));
+});
+
+Deno.test("fold: the range that exporters of opset 9 count with NonZero becomes a constant, as does a grid made of it", async () => {
+  const given = model({
+    node: [
+      node("ConstantOfShape", { inputs: ["four"], outputs: ["ones"] }, {
+        attributes: { value: int64Tensor("", [1], [1]) },
+      }),
+      node("NonZero", { inputs: ["ones"], outputs: ["at"] }),
+      node("Transpose", { inputs: ["at"], outputs: ["column"] }, { attributes: { perm: [1n, 0n] } }),
+      node("Squeeze", { inputs: ["column"], outputs: ["range"] }, { attributes: { axes: [1n] } }),
+      node("Shape", { inputs: ["range"], outputs: ["length"] }),
+      node("Concat", { inputs: ["length", "length"], outputs: ["size"] }, { attributes: { axis: 0n } }),
+      node("Expand", { inputs: ["range", "size"], outputs: ["grid"] }),
+      node("Cast", { inputs: ["grid"], outputs: ["centres"] }, { attributes: { to: 1n } }),
+      node("Add", { inputs: ["x", "centres"], outputs: ["y"] }),
+    ],
+    initializer: [int64Tensor("four", [1], [4])],
+    input: [value("x", [4, 4])],
+    output: [value("y", [4, 4])],
+  }, { opset: 9 });
+  const { model: made } = checkedRun(foldPass, given);
+  assert.equal(operatorsOf(made), "Add");
+  assert.deepEqual(initializersOf(made), ["centres"]);
+  const feeds = { x: picture([4, 4]) };
+  assert.deepEqual(allBits(await runModel(made, feeds)), allBits(await runModel(given, feeds)));
+});
+
+Deno.test("fold: f16 constants keep their bits, as they are and as f32", async () => {
+  const half = tensor("", "FLOAT16", [2, 2], rawBytes(Uint16Array.of(0x3555, 0x8000, 0x0001, 0x7bff)));
+  const given = model({
+    node: [
+      node("Constant", { inputs: [], outputs: ["h"] }, { attributes: { value: half } }),
+      node("Transpose", { inputs: ["h"], outputs: ["t"] }),
+      node("Cast", { inputs: ["t"], outputs: ["f"] }, { attributes: { to: 1n } }),
+      node("Mul", { inputs: ["x", "f"], outputs: ["y"] }),
+      node("Identity", { inputs: ["t"], outputs: ["z"] }),
+    ],
+    input: [value("x", [2, 2])],
+    output: [value("y", [2, 2]), value("z", [2, 2], "FLOAT16")],
+  });
+  const { model: made } = checkedRun(foldPass, given);
+  assert.equal(operatorsOf(made), "Mul Identity");
+  const feeds = { x: picture([2, 2]) };
+  assert.deepEqual(allBits(await runModel(made, feeds)), allBits(await runModel(given, feeds)));
+});
+
+Deno.test("fold: a dead node goes though it leaves out an output as others leave out an input", () => {
+  const given = model({
+    node: [
+      node("TopK", { inputs: ["x", "one"], outputs: ["", "unread"] }),
+      node("Clip", { inputs: ["x", "", "most"], outputs: ["y"] }),
+    ],
+    initializer: [int64Tensor("one", [1], [1]), floatTensor("most", [], [0.5])],
+    input: [value("x", [2])],
+    output: [value("y", [2])],
+  });
+  assert.equal(operatorsOf(checkedRun(foldPass, given).model), "Clip");
 });
 
 Deno.test("fold: constants above the limit are not made", () => {

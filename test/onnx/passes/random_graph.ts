@@ -361,6 +361,11 @@ const MAKERS: Readonly<Record<string, Maker>> = {
     builder.add("ConstantOfShape", [shape], fills[draws.below(fills.length)]!);
   },
 
+  NonZero: (draws, builder) => {
+    const data = draws.value(...ANY);
+    if (draws.dims(data).length > 0) builder.add("NonZero", [data]);
+  },
+
   Where: (draws, builder) => {
     const yes = draws.value(FLOAT, INT64);
     builder.add("Where", [draws.value(BOOL), yes, draws.value(draws.type(yes))]);

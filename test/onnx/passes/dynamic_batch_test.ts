@@ -1,77 +1,11 @@
 import assert from "node:assert/strict";
-import { TrtdError } from "../../../src/errors.ts";
 import { dynamicBatchPass } from "../../../src/onnx/passes/dynamic_batch.ts";
-import { foldPass } from "../../../src/onnx/passes/fold.ts";
 import { staticBatchPass } from "../../../src/onnx/passes/static_batch.ts";
-import type { GraphProto, ModelProto, NodeProto, TensorProto } from "../../../src/onnx/proto.ts";
-import { readModel } from "../../../src/onnx/read.ts";
-import {
-  type AttributeValue,
-  constantDetector,
-  floatTensor,
-  graph,
-  int64Tensor,
-  model,
-  node,
-  rawBytes,
-  value,
-} from "../build_model.ts";
-import { checkedRun, operatorsOf } from "./pass_checks.ts";
-import { allBits, numbers, picture, runModel, type Value } from "./run_model.ts";
-
-const CODES = new URL("../../../models/codes/codes.onnx", import.meta.url);
-const X_DIMS = [3, 8, 8] as const;
-
-const op = (
-  name: string,
-  inputs: string[],
-  output: string | string[],
-  attributes: Readonly<Record<string, AttributeValue>> = {},
-) => node(name, { inputs, outputs: [output].flat() }, { name: `the_${[output].flat()[0]}`, attributes });
-
-const ints = (name: string, ...values: number[]) => int64Tensor(name, [values.length], values);
-
-/** A graph from `x` [batch, 3, 8, 8] to `y`. */
-function built(
-  nodes: readonly NodeProto[],
-  constants: readonly TensorProto[],
-  options: {
-    batch?: number | string;
-    opset?: number;
-    out?: readonly (number | string)[];
-    change?: Partial<GraphProto>;
-  } = {},
-): ModelProto {
-  const { batch = 1, opset = 17, out = ["a", "b", "c"], change = {} } = options;
-  return model({
-    node: [...nodes],
-    initializer: [...constants],
-    input: [value("x", [batch, ...X_DIMS])],
-    output: [value("y", [batch, ...out])],
-    ...change,
-  }, { opset, metadata: { task: "detect" } });
-}
-
-const dimsOf = (made: ModelProto, list: "input" | "output" | "value_info", at = 0) =>
-  made.graph![list][at]!.type!.tensor_type!.shape!.dim.map(({ dim_value, dim_param }) => dim_value ?? dim_param ?? "?");
-
-/** Each picture alone through the model as it was, one after the other. */
-async function oneByOne(given: ModelProto, pictures: readonly Value[]): Promise<Record<string, unknown>> {
-  const runs: Record<string, Value>[] = [];
-  for (const x of pictures) runs.push(await runModel(given, { x }));
-  return Object.fromEntries(
-    Object.keys(runs[0]!).map((name) => {
-      const parts = runs.map((run) => run[name]!);
-      const dims = [parts.reduce((sum, { dims }) => sum + dims[0]!, 0), ...parts[0]!.dims.slice(1)];
-      return [name, { type: parts[0]!.type, dims, bytes: parts.flatMap(({ data }) => [...rawBytes(data)]) }];
-    }),
-  );
-}
-
-function stacked(pictures: readonly Value[]): Value {
-  const data = Float32Array.from(pictures.flatMap(({ data }) => [...data as Float32Array]));
-  return { type: "float32", dims: [pictures.length, ...pictures[0]!.dims.slice(1)], data };
-}
+import type { ModelProto } from "../../../src/onnx/proto.ts";
+import { floatTensor, int64Tensor, node, rawBytes, tensor, value } from "../build_model.ts";
+import { built, conv, dimsOf, ints, oneByOne, op, stacked, weights, X_DIMS } from "./batch_models.ts";
+import { checkedRun, initializersOf, operatorsOf } from "./pass_checks.ts";
+import { allBits, numbers, picture, runModel } from "./run_model.ts";
 
 /** After `dynamic-batch` three pictures at once give what each gives alone in the model as it was. */
 async function assertFree(given: ModelProto) {
@@ -85,9 +19,6 @@ async function assertFree(given: ModelProto) {
   assert.deepEqual(allBits(await runModel(result.model, { x: stacked(pictures) })), expected);
   return result;
 }
-
-const conv = op("Conv", ["x", "w"], "c", { kernel_shape: [1n, 1n] });
-const weights = floatTensor("w", [4, 3, 1, 1], numbers(12));
 
 const REPAIRABLE: Readonly<Record<string, [ModelProto, number]>> = {
   "Reshape to a fixed batch": [
@@ -172,6 +103,16 @@ const REPAIRABLE: Readonly<Record<string, [ModelProto, number]>> = {
   ],
   "Resize of two axes": [
     built([op("Resize", ["x", "", "", "sizes"], "y", { axes: [2n, 3n] })], [ints("sizes", 11, 13)], { opset: 18 }),
+    0,
+  ],
+  "Resize by scales that are cast from f16": [
+    built([
+      node("Constant", { inputs: [], outputs: ["half"] }, {
+        attributes: { value: tensor("", "FLOAT16", [4], rawBytes(Uint16Array.of(0x3c00, 0x3c00, 0x4000, 0x4000))) },
+      }),
+      op("Cast", ["half"], "scales", { to: 1n }),
+      op("Resize", ["x", "", "scales"], "y"),
+    ], []),
     0,
   ],
   "Resize by scales": [built([op("Resize", ["x", "", "scales"], "y")], [floatTensor("scales", [4], [1, 1, 2, 2])]), 0],
@@ -347,27 +288,60 @@ Deno.test("dynamic batch: a batch of two is freed as well, with everything that 
   }
 });
 
-Deno.test("dynamic batch: declarations between follow, and constants that others read stay as they are", () => {
+Deno.test("dynamic batch: declarations between follow, and constants that others read stay as they are", async () => {
   const given = built(
     [
       op("Reshape", ["x", "shape"], "r"),
       op("Reshape", ["x", "rows"], "f"),
       op("Reshape", ["f", "shape"], "y"),
+      op("Cast", ["shape"], "z", { to: 1n }),
     ],
     [ints("shape", 1, 3, 64), ints("rows", 3, 64)],
     {
       out: [3, 64],
-      change: { value_info: [value("r", [1, 3, 64]), value("f", [3, 64]), value("shape", [3], "INT64")] },
+      change: {
+        output: [value("y", [1, 3, 64]), value("z", [3])],
+        value_info: [value("r", [1, 3, 64]), value("f", [3, 64]), value("shape", [3], "INT64")],
+      },
     },
   );
   const { model: made } = checkedRun(dynamicBatchPass, given);
   assert.deepEqual([0, 1, 2].map((at) => dimsOf(made, "value_info", at)), [["batch", 3, 64], ["?", 64], [3]]);
-  assert.deepEqual(made.graph!.initializer.slice(0, 2), given.graph!.initializer);
-  assert.deepEqual(made.graph!.initializer.slice(2).map(({ name }) => name), [
-    "shape_batch",
-    "rows_batch",
-    "shape_batch_2",
-  ]);
+  assert.deepEqual(made.graph!.initializer[0], given.graph!.initializer[0]);
+  assert.deepEqual(initializersOf(made), ["shape", "shape_batch", "rows_batch", "shape_batch_2"]);
+  const feeds = { x: picture([1, ...X_DIMS]) };
+  assert.deepEqual(allBits(await runModel(made, feeds)), allBits(await runModel(given, feeds)));
+});
+
+Deno.test("dynamic batch: what only repaired nodes read is gone, what was dead before stays with all that it reads", async () => {
+  const given = built(
+    [
+      node("Constant", { inputs: [], outputs: ["one"] }, { attributes: { value: ints("", 1) } }),
+      node("Constant", { inputs: [], outputs: ["spare"] }, { attributes: { value: ints("", 7) } }),
+      op("Concat", ["one", "rest"], "shape", { axis: 0n }),
+      op("Reshape", ["x", "shape"], "r"),
+      op("Reshape", ["r", "kept"], "y"),
+      op("Neg", ["kept"], "dead"),
+    ],
+    [ints("rest", 3, 64), ints("kept", 1, 3, 64), ints("unread", 1)],
+    {
+      out: [3, 64],
+      change: { value_info: [value("shape", [3], "INT64"), value("kept", [3], "INT64")] },
+    },
+  );
+  const { model: made } = await assertFree(given);
+  assert.equal(operatorsOf(made), "Constant Reshape Reshape Neg");
+  assert.deepEqual(initializersOf(made), ["kept", "unread", "shape_batch", "kept_batch"]);
+  assert.deepEqual(made.graph!.value_info.map(({ name }) => name), ["kept"]);
+});
+
+Deno.test("dynamic batch: nodes in the wrong order are sorted, be the batch free or not", () => {
+  for (const batch of [1, "N"]) {
+    const given = built([op("Neg", ["r"], "y"), op("Relu", ["x"], "r")], [], { batch });
+    const { model: made, report } = checkedRun(dynamicBatchPass, given);
+    assert.equal(operatorsOf(made), "Relu Neg");
+    assert.match(report.remarks.join(), /out of order/);
+  }
 });
 
 Deno.test("dynamic batch: further inputs of the same batch become free, those of one axis do not", () => {
@@ -382,113 +356,6 @@ Deno.test("dynamic batch: further inputs of the same batch become free, those of
   assert.match(report.remarks[0]!, /The batch of "x", "scale" was 1/);
 });
 
-const branch = graph({ name: "b", node: [op("Neg", ["x"], "n")], output: [value("n", [1, ...X_DIMS])] });
-const REFUSED: Readonly<Record<string, [ModelProto, string]>> = {
-  "a Squeeze of the batch": [
-    built([op("Squeeze", ["x", "axis"], "y")], [ints("axis", 0)]),
-    "(Squeeze) drops the batch",
-  ],
-  "a Squeeze of all": [built([op("Squeeze", ["x"], "y")], []), "(Squeeze) drops every axis"],
-  "a picture taken out": [
-    built([op("Gather", ["x", "first"], "y")], [int64Tensor("first", [], [0])]),
-    "(Gather) takes a part of the batch",
-  ],
-  "a mean over the batch": [
-    built([op("ReduceMean", ["x"], "y", { axes: [0n], keepdims: 1n })], []),
-    "(ReduceMean) reduces the batch",
-  ],
-  "rows of all pictures in turn as an output": [
-    built([
-      op("Transpose", ["x"], "t", { perm: [1n, 0n, 2n, 3n] }),
-      op("Reshape", ["t", "rows"], "y"),
-      op("Gemm", ["y", "m"], "z"),
-    ], [
-      ints("rows", 3, 64),
-      floatTensor("m", [64, 2], numbers(128)),
-    ]),
-    "(Reshape) mixes the pictures of an output",
-  ],
-  "a running sum over the batch": [
-    built([op("CumSum", ["x", "axis"], "y")], [int64Tensor("axis", [], [0])]),
-    "(CumSum) works along the batch",
-  ],
-  "a mean over all": [built([op("ReduceMean", ["x"], "y")], []), "(ReduceMean) reduces the batch"],
-  "Softmax over the batch": [built([op("Softmax", ["x"], "y", { axis: 0n })], []), "(Softmax) works along the batch"],
-  "Softmax of opset 11 over all": [
-    built([op("Softmax", ["x"], "y", { axis: 0n })], [], { opset: 11 }),
-    "(Softmax) works along the batch",
-  ],
-  "constants of two pictures": [
-    built([op("Add", ["x", "two"], "y")], [floatTensor("two", [2, 1, 1, 1], [1, 2])]),
-    "(Add) combines the batch with a constant of 2",
-  ],
-  "rows of all pictures with constants for each": [
-    built([op("Reshape", ["x", "rows"], "r"), op("Add", ["r", "all"], "y")], [
-      ints("rows", 24, 8),
-      floatTensor("all", [24, 1], numbers(24)),
-    ]),
-    "(Add) combines the batch with a constant of 24",
-  ],
-  "a join of all rows": [
-    built([op("Reshape", ["x", "rows"], "r"), op("Concat", ["r", "r"], "y", { axis: 0n })], [ints("rows", 24, 8)]),
-    "(Concat) joins values along the batch",
-  ],
-  "a join with a constant": [
-    built([op("Concat", ["x", "token"], "y", { axis: 1n })], [floatTensor("token", [1, 1, 8, 8], numbers(64))]),
-    "(Concat) joins values with and without the batch",
-  ],
-  "boxes chosen by NonMaxSuppression": [
-    built([op("Reshape", ["x", "boxes"], "b"), op("NonMaxSuppression", ["b", "scores"], "y")], [
-      ints("boxes", 1, 48, 4),
-      floatTensor("scores", [1, 1, 48], numbers(48)),
-    ]),
-    "(NonMaxSuppression) cannot be followed",
-  ],
-  "a graph in a branch": [
-    built([op("If", ["yes"], "y", { then_branch: branch, else_branch: branch })], [], {
-      change: { input: [value("x", [1, ...X_DIMS]), value("yes", [], "BOOL")] },
-    }),
-    "(If) cannot be followed",
-  ],
-  "an operator that nobody knows": [
-    built([node("Neg", { inputs: ["x"], outputs: ["y"] }, { domain: "com.example", name: "theirs" })], []),
-    '"theirs" (Neg) cannot be followed',
-  ],
-  "sizes that multiply the batch": [
-    built([
-      op("Shape", ["x"], "s"),
-      op("Gather", ["s", "zero"], "n"),
-      op("Mul", ["n", "three"], "many"),
-      op("Concat", ["many", "rest"], "shape", { axis: 0n }),
-      op("Reshape", ["x", "shape"], "y"),
-    ], [ints("zero", 0), ints("three", 3), ints("rest", -1)]),
-    "(Reshape) mixes the batch with other axes",
-  ],
-  "the batch as a number": [
-    built([
-      op("Shape", ["x"], "s"),
-      op("Cast", ["s"], "f", { to: 1n }),
-      op("ReduceMax", ["f"], "m", { keepdims: 0n }),
-      op("Add", ["x", "m"], "y"),
-    ], []),
-    "computes with the batch's size",
-  ],
-  "a Resize of the batch": [
-    built([op("Resize", ["x", "", "scales"], "y")], [floatTensor("scales", [4], [2, 1, 1, 1])]),
-    "(Resize) scales the batch",
-  ],
-};
-
-for (const [what, [given, why]] of Object.entries(REFUSED)) {
-  Deno.test(`dynamic batch: ${what} is refused by the node's name`, () => {
-    assert.throws(() => dynamicBatchPass.run(given), (error: TrtdError) => {
-      assert.equal(error.code, "PASS_REFUSED");
-      assert.ok(error.message.includes(why), error.message);
-      return true;
-    });
-  });
-}
-
 Deno.test("dynamic batch: a model that is dynamic already stays the same object, whatever the axis is called", () => {
   for (const batch of ["batch", "N", -1]) {
     const given = built([op("Relu", ["x"], "y")], [], { batch: batch as string });
@@ -502,71 +369,4 @@ Deno.test("dynamic batch: an axis that is called batch already is another one", 
   });
   const { model: made } = checkedRun(dynamicBatchPass, given);
   assert.deepEqual(dimsOf(made, "output"), ["batch_2", 3, "batch", 8]);
-});
-
-Deno.test("static batch: the number goes through every declaration that follows from it", async () => {
-  const given = built(
-    [conv, op("Reshape", ["c", "shape"], "r"), op("Shape", ["r"], "s"), op("Reshape", ["r", "s"], "y")],
-    [weights, ints("shape", 0, 4, -1)],
-    {
-      batch: "N",
-      out: [4, "anchors"],
-      change: { value_info: [value("c", ["N", 4, 8, 8]), value("r", ["unk_1", 4, "unk_2"])] },
-    },
-  );
-  for (const batch of [1, 5]) {
-    const { model: made, report } = checkedRun(staticBatchPass, given, { batch });
-    assert.deepEqual(dimsOf(made, "input"), [batch, ...X_DIMS]);
-    assert.deepEqual(dimsOf(made, "output"), [batch, 4, 64]);
-    assert.deepEqual([0, 1].map((at) => dimsOf(made, "value_info", at)), [[batch, 4, 8, 8], [batch, 4, 64]]);
-    assert.equal(report.counts.inputs_fixed, 1);
-    const feeds = { x: picture([batch, ...X_DIMS]) };
-    assert.deepEqual(allBits(await runModel(made, feeds)), allBits(await runModel(given, feeds)));
-    assert.equal(operatorsOf(foldPass.run(made).model), "Conv Reshape Reshape");
-  }
-});
-
-Deno.test("static batch: without options it is 1, and a fixed batch changes into another by way of a free one", async () => {
-  const given = built([op("Reshape", ["x", "shape"], "y")], [ints("shape", 1, 3, 64)], { out: [3, 64] });
-  assert.equal(staticBatchPass.run(given).model, given);
-  const { model: made } = checkedRun(staticBatchPass, given, { batch: 3 });
-  assert.deepEqual([dimsOf(made, "input"), dimsOf(made, "output")], [[3, ...X_DIMS], [3, 3, 64]]);
-  const pictures = [1, 2, 3].map((seed) => picture([1, ...X_DIMS], seed));
-  assert.deepEqual(allBits(await runModel(made, { x: stacked(pictures) })), await oneByOne(given, pictures));
-  const [, [refused]] = Object.entries(REFUSED)[0]!;
-  assert.throws(() => staticBatchPass.run(refused, { batch: 2 }), { code: "PASS_REFUSED" });
-});
-
-Deno.test("static batch: anonymous first axes of all inputs are fixed, and a wrong number is refused", () => {
-  const given = built([op("Mul", ["x", "scale"], "y")], [], {
-    batch: -1 as unknown as string,
-    change: { input: [value("x", [-1, ...X_DIMS]), value("scale", [-1, 1, 1, 1]), value("list", [-1])] },
-  });
-  const { model: made } = checkedRun(staticBatchPass, given, { batch: 2 });
-  assert.deepEqual(made.graph!.input.map((_, at) => dimsOf(made, "input", at)[0]), [2, 2, "?"]);
-  for (const batch of [0, -1, 1.5, NaN, 2 ** 31]) {
-    assert.throws(() => staticBatchPass.run(given, { batch }), { code: "USAGE" });
-  }
-  const none = model({ node: [op("Neg", ["x"], "y")], input: [value("x", [3])], output: [value("y", [3])] });
-  for (const pass of [staticBatchPass, dynamicBatchPass]) assert.throws(() => pass.run(none), { code: "PASS_REFUSED" });
-});
-
-Deno.test("batch: the default model goes from any batch to one and back with the same numbers", async () => {
-  const given = readModel(await Deno.readFile(CODES));
-  const { model: fixed } = checkedRun(staticBatchPass, given);
-  const { model: freed } = checkedRun(dynamicBatchPass, fixed);
-  const [input] = fixed.graph!.input;
-  const dims = input!.type!.tensor_type!.shape!.dim.map(({ dim_value }) => dim_value!);
-  const feeds = { [input!.name!]: picture(dims) };
-  const expected = allBits(await runModel(given, feeds));
-  assert.deepEqual(allBits(await runModel(fixed, feeds)), expected);
-  assert.deepEqual(allBits(await runModel(freed, feeds)), expected);
-});
-
-Deno.test("batch: a detector for a free batch is fixed, folded and freed with the same boxes", async () => {
-  const given = constantDetector({ output: numbers(60), dims: [6, 10], size: [16, 16], inputName: "x" });
-  const fixed = foldPass.run(checkedRun(staticBatchPass, given).model).model;
-  const { model: freed } = checkedRun(dynamicBatchPass, fixed);
-  const feeds = { x: picture([4, 3, 16, 16]) };
-  assert.deepEqual(allBits(await runModel(freed, feeds)), allBits(await runModel(given, feeds)));
 });
