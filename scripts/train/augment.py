@@ -1,4 +1,7 @@
-"""Changes made to whole batches on the GPU: turns, mirrors, quarters, colour and noise."""
+"""Changes made to whole batches on the GPU: turns, mirrors, quarters, colour and noise.
+
+Boxes are [N, M, 6]: class (-1 padding, -2 doubtful), x1, y1, x2, y2, margin. A doubtful code is neither asked for nor forbidden.
+"""
 
 import torch
 import torch.nn.functional as F
@@ -6,9 +9,9 @@ from torch import Tensor
 
 
 def turn(pictures: Tensor, boxes: Tensor, kind: int) -> tuple[Tensor, Tensor]:
-    """One of the eight symmetries of the square. Boxes are [N, M, 5]: class, x1, y1, x2, y2."""
+    """One of the eight symmetries of the square."""
     side = pictures.shape[-1]
-    label, x1, y1, x2, y2 = boxes.unbind(-1)
+    label, x1, y1, x2, y2, margin = boxes.unbind(-1)
     if kind & 1:
         pictures = pictures.flip(3)
         x1, x2 = side - x2, side - x1
@@ -18,21 +21,22 @@ def turn(pictures: Tensor, boxes: Tensor, kind: int) -> tuple[Tensor, Tensor]:
     if kind & 4:
         pictures = pictures.transpose(2, 3)
         x1, y1, x2, y2 = y1, x1, y2, x2
-    return pictures, torch.stack([label, x1, y1, x2, y2], -1)
+    return pictures, torch.stack([label, x1, y1, x2, y2, margin], -1)
 
 
 def quarters(pictures: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
-    """Four pictures at half size in one, [4 N, ...] -> [N, ...]; boxes [4 N, M, 5] -> [N, 4 M, 5]."""
+    """Four pictures at half size in one, [4 N, ...] -> [N, ...]; boxes [4 N, M, 6] -> [N, 4 M, 6]. Codes now too fine are doubtful."""
     count, side = len(pictures) // 4, pictures.shape[-1]
     small = F.avg_pool2d(pictures, 2).unflatten(0, (4, count))
     top, foot = torch.cat([small[0], small[1]], 3), torch.cat([small[2], small[3]], 3)
     halved = boxes.clone()
     halved[..., 1:] *= 0.5
     halved = halved.unflatten(0, (4, count))
-    shifts = torch.tensor([[0, 0, 0, 0, 0], [0, 1, 0, 1, 0], [0, 0, 1, 0, 1], [0, 1, 1, 1, 1]], device=boxes.device) * side / 2
+    shifts = torch.tensor([[0, 0, 0, 0, 0, 0], [0, 1, 0, 1, 0, 0], [0, 0, 1, 0, 1, 0], [0, 1, 1, 1, 1, 0]], device=boxes.device) * side / 2
     halved = halved + shifts[:, None, None]
-    long, short = (halved[..., 3:] - halved[..., 1:3]).amax(-1), (halved[..., 3:] - halved[..., 1:3]).amin(-1)
-    halved[..., 0] = torch.where((long >= 12) & (short >= 4.5) & (halved[..., 0] >= 0), halved[..., 0], -1.0)
+    sides = halved[..., 3:5] - halved[..., 1:3]
+    clear = (sides.amax(-1) >= 12) & (sides.amin(-1) >= 4.5) & (halved[..., 5] >= 0.9)
+    halved[..., 0] = torch.where(clear | (halved[..., 0] < 0), halved[..., 0], -2.0)
     return torch.cat([top, foot], 2), torch.cat(list(halved), 1)
 
 
@@ -69,10 +73,15 @@ def augment(pictures: Tensor, boxes: Tensor, quartered: int) -> tuple[Tensor, Te
     return recolour(pictures).contiguous(memory_format=torch.channels_last), boxes
 
 
-def targets_of(boxes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Padded boxes [N, M, 5] -> labels [N, K] int64, corners [N, K, 4], real [N, K] bool, with K the most in the batch."""
-    real = boxes[..., 0] >= 0
-    order = real.int().argsort(dim=1, descending=True, stable=True)
-    most = max(1, int(real.sum(1).max()))
-    boxes, real = boxes.gather(1, order[:, :most, None].expand(-1, -1, 5)), real.gather(1, order[:, :most])
-    return boxes[..., 0].clamp(min=0).long(), boxes[..., 1:], real
+def packed(boxes: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
+    """The `wanted` [N, M] of boxes [N, M, 6] moved to the front: [N, K, 6] and [N, K] bool, with K the most in the batch."""
+    order = wanted.int().argsort(dim=1, descending=True, stable=True)
+    most = max(1, int(wanted.sum(1).max()))
+    return boxes.gather(1, order[:, :most, None].expand(-1, -1, 6)), wanted.gather(1, order[:, :most])
+
+
+def targets_of(boxes: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Padded boxes -> labels [N, K] int64, corners [N, K, 4], real [N, K] bool, and doubtful corners [N, D, 4] (0 is padding)."""
+    goals, real = packed(boxes, boxes[..., 0] >= 0)
+    doubtful, some = packed(boxes, boxes[..., 0] == -2)
+    return goals[..., 0].clamp(min=0).long(), goals[..., 1:5], real, doubtful[..., 1:5] * some[..., None]

@@ -5,7 +5,7 @@ import numpy as np
 
 from cards import Card, board_card, decoy_card, direct_card, label_card, single_card
 from distractors import distractor
-from placement import outline
+from placement import box_of, outline_of
 from scene import INPUT_PX, Scene
 
 
@@ -35,10 +35,10 @@ def quiet_place(scene: Scene, side: float) -> tuple[np.ndarray, np.ndarray]:
     for _ in range(6):
         at = scene.rng.uniform(0.12, 0.88, 2) * (scene.width, scene.height)
         x, y = int(at[0]), int(at[1])
-        matter = scene.canvas[max(0, y - reach) : y + reach, max(0, x - reach) : x + reach].reshape(-1, 3)
-        unrest = matter[::7].mean(1).std()
-        if best is None or unrest < best[0]:
-            best = unrest, at, matter[::7].mean(0)
+        matter = scene.canvas[max(0, y - reach) : y + reach, max(0, x - reach) : x + reach]
+        mean, spread = cv2.meanStdDev(matter)
+        if best is None or spread.mean() < best[0]:
+            best = spread.mean(), at, mean[:, 0]
     return best[1], best[2]
 
 
@@ -49,25 +49,27 @@ def add_code_card(scene: Scene, low: float, high: float, lean: float) -> None:
     side, at = code_side(rng, low, high), None
     kind = rng.random()
     if kind < 0.38:
-        card, longest = single_card(rng, assets, textured(side, rng)), side * 1.15
+        texture = textured(side, rng)
+        card, longest = single_card(rng, assets, texture, scale=texture / side), side * 1.15
     elif kind < 0.5:
         at, beneath = quiet_place(scene, side)
-        card, longest = direct_card(rng, assets, textured(side, rng), beneath), side
+        texture = textured(side, rng)
+        card, longest = direct_card(rng, assets, texture, beneath, texture / side), side
     elif kind < 0.93:
         codes = int(rng.choice([1, 2, 3, 4], p=[0.5, 0.28, 0.14, 0.08]))
         longest = min(side * rng.uniform(1.5, 3.2) * (1 + 0.25 * codes), frame * 1.25)
         ratio = np.exp(rng.uniform(-0.7, 0.7))
         texture = textured(longest, rng)
         size = (texture, max(24, int(texture * min(ratio, 1 / ratio))))
-        card = label_card(rng, assets, *(size if rng.random() < 0.5 else size[::-1]), codes)
+        card = label_card(rng, assets, *(size if rng.random() < 0.5 else size[::-1]), codes, scale=texture / longest)
     else:
         longest = min(max(side * rng.uniform(2, 5), 90), frame * 1.1)
         texture = textured(longest, rng)
-        card = board_card(rng, assets, texture, int(texture * rng.uniform(0.4, 1.2)))
+        card = board_card(rng, assets, texture, int(texture * rng.uniform(0.4, 1.2)), texture / longest)
     scene.add(card, longest, lean, roll_of(rng), rng.random() < 0.22, at=at)
 
 
-def add_decoy(scene: Scene, low: float = 40, high: float = 400) -> None:
+def add_decoy(scene: Scene, low: float = 22, high: float = 400) -> None:
     rng = scene.rng
     longest = code_side(rng, low, high)
     texture = textured(longest, rng)
@@ -93,7 +95,8 @@ def compose_photo(scene: Scene) -> None:
     for _ in range(int(rng.choice([0, 1, 2, 3], p=[0.45, 0.3, 0.15, 0.1]))):
         add_decoy(scene)
     for _ in range(int(rng.choice([1, 2, 3, 4, 5, 7], p=[0.32, 0.24, 0.18, 0.12, 0.09, 0.05]))):
-        add_code_card(scene, 20, 420, 1.05)
+        low, high = (20, 64) if rng.random() < 0.3 else (24, 420)
+        add_code_card(scene, low, high, 1.05)
 
 
 def compose_close(scene: Scene) -> None:
@@ -103,11 +106,13 @@ def compose_close(scene: Scene) -> None:
     frame = min(scene.width, scene.height)
     if rng.random() < 0.6:
         side = frame * rng.uniform(0.45, 1.05)
-        card, longest, centred = single_card(rng, assets, textured(side, rng)), side * 1.1, True
+        texture = textured(side, rng)
+        card, longest, centred = single_card(rng, assets, texture, scale=texture / side), side * 1.1, True
     else:
         longest = frame * rng.uniform(0.9, 1.7)
         texture = textured(longest, rng)
-        card, centred = label_card(rng, assets, texture, int(texture * rng.uniform(0.5, 1.1)), int(rng.integers(1, 4))), rng.random() < 0.5
+        height, codes = int(texture * rng.uniform(0.5, 1.1)), int(rng.integers(1, 4))
+        card, centred = label_card(rng, assets, texture, height, codes, scale=texture / longest), rng.random() < 0.5
     scene.add(card, longest, rng.uniform(0, 0.8), roll_of(rng), rng.random() < 0.3, tries=8, centred=centred)
 
 
@@ -139,15 +144,17 @@ def compose_digital(scene: Scene) -> None:
 
 
 def compose_crop(scene: Scene) -> None:
-    """A picture cut close around one code: its longer side is the input's."""
+    """A picture cut close around one code: its longer side is the input's. Half are small pictures that are enlarged."""
     rng = scene.rng
-    card = single_card(rng, scene.assets, int(INPUT_PX * rng.uniform(0.75, 1.0)), plain=rng.random() < 0.6)
+    share = rng.uniform(0.08, 0.5) if rng.random() < 0.5 else rng.uniform(0.75, 1.0)
+    card = single_card(rng, scene.assets, int(INPUT_PX * share), plain=rng.random() < 0.6)
     height, width = card.texture.shape[:2]
     factor = INPUT_PX / max(height, width)
     scene.width, scene.height = max(16, round(width * factor)), max(16, round(height * factor))
     scene.canvas = np.zeros((scene.height, scene.width, 3), np.uint8)
-    card.texture = cv2.resize(card.texture, (scene.width, scene.height), interpolation=cv2.INTER_LINEAR)
-    card.codes = [(label, *(np.array(rectangle) * factor)) for label, *rectangle in card.codes]
+    way = int(rng.choice([cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_NEAREST], p=[0.6, 0.3, 0.1]))
+    card.texture = cv2.resize(card.texture, (scene.width, scene.height), interpolation=way)
+    card.codes = [code.scaled(factor) for code in card.codes]
     place_upright(scene, card, at_zero=True)
 
 
@@ -156,13 +163,13 @@ def place_upright(scene: Scene, card: Card, at_zero: bool = False) -> None:
     rng = scene.rng
     height, width = card.texture.shape[:2]
     if not at_zero and rng.random() < 0.25:
-        card = Card(np.ascontiguousarray(np.rot90(card.texture)), [(c, y, width - x - w, h, w) for c, x, y, w, h in card.codes])
+        card = Card(np.ascontiguousarray(np.rot90(card.texture)), [code.turned(width) for code in card.codes])
         height, width = width, height
     if height > scene.height or width > scene.width:
         factor = min(scene.height / height, scene.width / width)
         card = Card(
             cv2.resize(card.texture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA),
-            [(c, *(np.array(r) * factor)) for c, *r in card.codes],
+            [code.scaled(factor) for code in card.codes],
         )
         height, width = card.texture.shape[:2]
         height, width = min(height, scene.height), min(width, scene.width)
@@ -170,23 +177,21 @@ def place_upright(scene: Scene, card: Card, at_zero: bool = False) -> None:
     y = 0 if at_zero else int(rng.integers(scene.height - height + 1))
     if scene.covers_code(np.array([x, y, x + width, y + height], float)):
         return
-    entries = [(c, np.array([cx + x, cy + y, cx + x + w, cy + y + h], float)) for c, cx, cy, w, h in card.codes]
-    if not at_zero and not all(scene.admits(label, box) for label, box in entries):
+    codes = [code.moved(x, y) for code in card.codes]
+    entries = [(code, outline_of(code)) for code in codes]
+    if not at_zero and not all(scene.admits(code, points) for code, points in entries):
         return
     scene.canvas[y : y + height, x : x + width] = card.texture[:height, :width, :3]
-    for label, box in entries:
-        shown = scene.clip(box)
-        if scene.admits(label, box) or np.ptp(shown.reshape(2, 2), axis=0).min() > 4:
-            scene.labels.append(label)
-            scene.boxes.append(shown)
-            scene.outlines.append(outline(box[0], box[1], box[2] - box[0], box[3] - box[1]))
+    for code, points in entries:
+        if np.ptp(scene.clip(box_of(points)).reshape(2, 2), axis=0).min() > 4:
+            scene.note(code, points)
 
 
 def compose_empty(scene: Scene) -> None:
     background(scene)
     for _ in range(int(scene.rng.integers(0, 7))):
-        add_decoy(scene, 60, 640)
+        add_decoy(scene, 25, 640)
 
 
 # How a picture is composed, and how often.
-COMPOSERS = [(compose_photo, 0.57), (compose_close, 0.16), (compose_digital, 0.17), (compose_empty, 0.10)]
+COMPOSERS = [(compose_photo, 0.58), (compose_close, 0.16), (compose_digital, 0.15), (compose_empty, 0.11)]

@@ -14,9 +14,12 @@ def motion_kernel(rng: np.random.Generator, length: float) -> np.ndarray:
     return kernel / max(kernel.sum(), 1e-6)
 
 
-def blur(rng: np.random.Generator, picture: np.ndarray, side_min_px: float) -> np.ndarray:
-    """Defocus or motion, no stronger than leaves the smallest code (its short side in px) to be seen as one."""
-    most = np.clip(side_min_px * 0.035, 0.5, 4.5) if rng.random() < 0.85 else np.clip(side_min_px * 0.06, 0.6, 7)
+def blur(rng: np.random.Generator, picture: np.ndarray, side_min_px: float, margin: float) -> np.ndarray:
+    """Defocus or motion, no stronger than leaves the finest code to be seen as one: its modules and its short side say how much."""
+    if rng.random() < 0.85:
+        most = np.clip(min(0.04 * side_min_px, 0.5 * margin), 0.45, 5)
+    else:
+        most = np.clip(min(0.07 * side_min_px, 0.8 * margin), 0.5, 7)
     strength = rng.uniform(0.25, 1) * most
     kind = rng.random()
     if kind < 0.5:
@@ -47,10 +50,10 @@ def lighting(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
         x, y = rng.uniform(-0.8, 0.8, 2)
         spread = rng.uniform(0.03, 0.25)
         spot = np.exp(-((xs - x) ** 2 * rng.uniform(0.6, 2) + (ys - y) ** 2) / spread)[..., None]
-        spot = cv2.resize(spot, (width, height))[..., None] * rng.uniform(40, 190)
-        return np.clip(picture + spot, 0, 255).astype(np.uint8)
-    gain = cv2.resize(gain.astype(np.float32), (width, height))[..., None]
-    return np.clip(picture * gain, 0, 255).astype(np.uint8)
+        spot = cv2.resize(spot * rng.uniform(40, 190), (width, height)).astype(np.uint8)
+        return cv2.add(picture, cv2.merge([spot] * 3))
+    gain = cv2.resize(gain.astype(np.float32), (width, height))
+    return cv2.multiply(picture, cv2.merge([gain] * 3), dtype=cv2.CV_8U)
 
 
 def tone_table(rng: np.random.Generator) -> np.ndarray:
@@ -62,25 +65,29 @@ def tone_table(rng: np.random.Generator) -> np.ndarray:
     return np.clip(level * balance * 255, 0, 255).astype(np.uint8)
 
 
-def add_noise(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
+def add_noise(rng: np.random.Generator, picture: np.ndarray, margin: float) -> np.ndarray:
+    """Grain, grey or coloured; fine modules get less of it."""
     strength = rng.uniform(1, 14) if rng.random() < 0.85 else rng.uniform(14, 30)
+    strength = min(strength, 5 + 7 * margin)
     height, width = picture.shape[:2]
-    channels = 1 if rng.random() < 0.5 else 3
-    noise = np.empty((height, width, channels), np.int16)
+    grey = rng.random() < 0.5
+    noise = np.empty((height, width) if grey else (height, width, 3), np.int16)
     cv2.randn(noise, 0, strength)
     if rng.random() < 0.3:
-        noise = cv2.blur(noise, (2, 2)).reshape(height, width, channels)
-    return np.clip(picture.astype(np.int16) + noise, 0, 255).astype(np.uint8)
+        noise = cv2.blur(noise, (2, 2))
+    return cv2.add(picture, cv2.merge([noise] * 3) if grey else noise, dtype=cv2.CV_8U)
 
 
-def compress(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
+def compress(rng: np.random.Generator, picture: np.ndarray, margin: float) -> np.ndarray:
+    """JPEG; fine modules are spared the coarsest qualities."""
     quality = int(rng.choice([rng.uniform(12, 35), rng.uniform(35, 75), rng.uniform(75, 96)], p=[0.15, 0.45, 0.4]))
+    quality = max(quality, int(np.clip(60 - 12 * margin, 12, 48)))
     return cv2.imdecode(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR)
 
 
-def rescale(rng: np.random.Generator, picture: np.ndarray, side_min_px: float) -> np.ndarray:
-    """Down and up again, as a cheap sensor or a zoomed picture; codes keep at least some 14 px."""
-    floor = np.clip(14 / max(side_min_px, 1), 0.35, 1)
+def rescale(rng: np.random.Generator, picture: np.ndarray, side_min_px: float, margin: float) -> np.ndarray:
+    """Down and up again, as a cheap sensor or a zoomed picture; codes keep at least some 12 px, and modules their least size."""
+    floor = np.clip(max(12 / max(side_min_px, 1), 0.9 / margin), 0.3, 0.95)
     factor = rng.uniform(floor, 1)
     height, width = picture.shape[:2]
     ways = [cv2.INTER_LINEAR, cv2.INTER_AREA, cv2.INTER_CUBIC, cv2.INTER_NEAREST]
@@ -103,11 +110,14 @@ def screen_pattern(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
     ys, xs = np.arange(height, dtype=np.float32)[:, None], np.arange(width, dtype=np.float32)[None]
     angle, period = rng.uniform(0, np.pi), rng.uniform(2, 14)
     wave = np.cos((xs * np.cos(angle) + ys * np.sin(angle)) * 2 * np.pi / period)
-    return np.clip(picture * (1 + rng.uniform(0.02, 0.14) * wave[..., None]), 0, 255).astype(np.uint8)
+    return cv2.multiply(picture, cv2.merge([1 + rng.uniform(0.02, 0.14) * wave] * 3), dtype=cv2.CV_8U)
 
 
-def degrade(rng: np.random.Generator, picture: np.ndarray, side_min_px: float, strength: float) -> np.ndarray:
-    """A picture as a camera would give it. `strength` 0 leaves it clean, 1 is the whole range."""
+def degrade(rng: np.random.Generator, picture: np.ndarray, side_min_px: float, margin: float, strength: float) -> np.ndarray:
+    """A picture as a camera would give it. `strength` 0 leaves it clean, 1 is the whole range.
+
+    `side_min_px` is the short side of the smallest code, `margin` the least of the codes' `Code.margin`.
+    """
 
     def happens(chance: float) -> bool:
         return rng.random() < chance * strength
@@ -117,9 +127,9 @@ def degrade(rng: np.random.Generator, picture: np.ndarray, side_min_px: float, s
     if happens(0.06):
         picture = screen_pattern(rng, picture)
     if happens(0.5):
-        picture = blur(rng, picture, side_min_px)
+        picture = blur(rng, picture, side_min_px, margin)
     if happens(0.3):
-        picture = rescale(rng, picture, side_min_px)
+        picture = rescale(rng, picture, side_min_px, margin)
     if happens(0.65):
         picture = cv2.LUT(picture, tone_table(rng)[:, None, :].reshape(256, 1, 3))
     if happens(0.12):
@@ -130,9 +140,9 @@ def degrade(rng: np.random.Generator, picture: np.ndarray, side_min_px: float, s
         keep = float(rng.uniform(0.2, 1.5))
         picture = cv2.addWeighted(picture, keep, gray, 1 - keep, 0)
     if happens(0.5):
-        picture = add_noise(rng, picture)
+        picture = add_noise(rng, picture, margin)
     if happens(0.2):
         picture = sharpen(rng, picture)
     if rng.random() < 0.15 + 0.6 * strength:
-        picture = compress(rng, picture)
+        picture = compress(rng, picture, margin)
     return picture

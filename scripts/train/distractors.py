@@ -8,21 +8,7 @@ import numpy as np
 
 from ink import draw_squares, fill_round_rect
 from lettering import Lettering
-
-
-def two_colours(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """A ground and an ink that contrast: mostly dark on light, often coloured."""
-    if rng.random() < 0.5:
-        light, dark = np.full(3, rng.uniform(190, 255)), np.full(3, rng.uniform(0, 70))
-    else:
-        light, dark = rng.uniform(130, 255, 3), rng.uniform(0, 110, 3)
-    return (dark, light) if rng.random() < 0.2 else (light, dark)
-
-
-def tint(rng: np.random.Generator, coverage: np.ndarray) -> np.ndarray:
-    ground, ink = two_colours(rng)
-    share = coverage[..., None].astype(np.float32) / 255
-    return (ground * (1 - share) + ink * share).astype(np.uint8)
+from patterns import dots, foliage, half_tone, ornament, random_lines, rings, ruled, sheaf, stripes, tint, two_colours, weave
 
 
 def checkerboard(rng, width, height, letters):
@@ -78,31 +64,6 @@ def table(rng, width, height, letters):
     return tint(rng, image)
 
 
-def stripes(rng, width, height, letters):
-    """Regular stripes: fences, blinds, crossings, radiators."""
-    count = int(rng.integers(3, 45))
-    duty = rng.uniform(0.2, 0.8)
-    profile = ((np.arange(width) * count / width) % 1 < duty).astype(np.uint8) * 255
-    if rng.random() < 0.4:
-        profile = cv2.GaussianBlur(profile[None], (0, 0), max(0.5, width / count * 0.15))[0]
-    image = np.repeat(profile[None], height, 0)
-    return tint(rng, image if rng.random() < 0.7 else cv2.resize(image.T, (width, height)))
-
-
-def random_lines(rng, width, height, letters):
-    """Uneven lines with gaps and slants that differ: books on a shelf, wood slats, hatching."""
-    image = np.zeros((height, width), np.uint8)
-    x = 0.0
-    while x < width:
-        step, thick = rng.uniform(2, width / 6), rng.uniform(1, width / 12)
-        slant = rng.uniform(-0.2, 0.2) * width
-        top, foot = rng.uniform(0, 0.5) * height, height * rng.uniform(0.6, 1)
-        shade = int(rng.uniform(60, 255))
-        cv2.fillPoly(image, [np.array([(x, foot), (x + thick, foot), (x + thick + slant, top), (x + slant, top)], np.int32)], shade)
-        x += step + thick
-    return tint(rng, image)
-
-
 def piano(rng, width, height, letters):
     image = np.zeros((height, width), np.uint8)
     keys = int(rng.integers(7, 36))
@@ -153,16 +114,6 @@ def windows(rng, width, height, letters):
                 image, (round(x), round(y)), (round(x + share_x * width / columns), round(y + share_y * height / rows)), colour, -1
             )
     return image
-
-
-def half_tone(rng, width, height, letters):
-    pitch = rng.uniform(3, 14)
-    ys, xs = np.mgrid[0:height, 0:width].astype(np.float32)
-    angle = rng.uniform(0, np.pi / 2)
-    u, v = xs * np.cos(angle) + ys * np.sin(angle), ys * np.cos(angle) - xs * np.sin(angle)
-    tone = cv2.resize(rng.random((4, 4), np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
-    wave = np.cos(u * 2 * np.pi / pitch) + np.cos(v * 2 * np.pi / pitch)
-    return tint(rng, (np.clip((wave + tone * 4 - 2) * 2 + 0.5, 0, 1) * 255).astype(np.uint8))
 
 
 def frames(rng, width, height, letters):
@@ -217,20 +168,6 @@ def bar_chart(rng, width, height, letters):
     for index, share in enumerate(heights):
         x = index * width / bars
         cv2.rectangle(image, (round(x), round(height * (1 - share))), (round(x + width / bars * 0.6), height), 255, -1)
-    return tint(rng, image)
-
-
-def dots(rng, width, height, letters):
-    """Regular dots: perforated metal, LED walls, braille, dominoes."""
-    image = np.zeros((height, width), np.uint8)
-    across = int(rng.integers(3, 26))
-    down = max(2, round(across * height / width))
-    keep = rng.uniform(0.4, 1.2)
-    for row in range(down):
-        for column in range(across):
-            if rng.random() < keep:
-                centre = (round((column + 0.5) * width / across), round((row + 0.5) * height / down))
-                cv2.circle(image, centre, max(1, int(width / across * rng.uniform(0.25, 0.4))), 255, -1, cv2.LINE_AA)
     return tint(rng, image)
 
 
@@ -293,64 +230,37 @@ def blobs(rng, width, height, letters):
     return image
 
 
-def rings(rng, width, height, letters):
-    """Concentric rings or polygons, targets, spirals."""
+def keycaps(rng, width, height, letters):
+    """Dark or pale squares with one letter, arrow or figure in the middle: keys, app icons, signs, letters of a logo."""
     ground, ink = two_colours(rng)
     image = np.empty((height, width, 3), np.uint8)
     image[:] = ground
-    centre, count = (width // 2, height // 2), int(rng.integers(2, 9))
-    size = min(width, height) * rng.uniform(0.3, 0.5)
-    for level in range(count):
-        colour = tuple(float(v) for v in (ink if level % 2 == 0 else ground))
-        cv2.circle(image, centre, max(1, int(size * (1 - level / count))), colour, -1, cv2.LINE_AA)
-    return image
-
-
-def weave(rng, width, height, letters):
-    """Cloth, carpet, brushed or corrugated matter: two crossing waves that wander."""
-    ys, xs = np.mgrid[0:height, 0:width].astype(np.float32)
-    wander = [cv2.resize(rng.normal(0, 1, (5, 5)).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC) for _ in range(3)]
-    pitch_x, pitch_y = rng.uniform(3, 30), rng.uniform(3, 60)
-    along = np.sin((xs + wander[0] * rng.uniform(0, 12)) * 2 * np.pi / pitch_x)
-    across = np.sin((ys + wander[1] * rng.uniform(0, 12)) * 2 * np.pi / pitch_y + np.floor(xs / pitch_x) * rng.uniform(0, 3))
-    mix = along * rng.uniform(0, 1) + across * rng.uniform(0, 1) + wander[2] * 0.3
-    grain = rng.normal(0, rng.uniform(0, 0.5), (height, width)).astype(np.float32)
-    return tint(rng, (np.clip((mix + grain) * rng.uniform(0.4, 2) + 0.5, 0, 1) * 255).astype(np.uint8))
-
-
-def ornament(rng, width, height, letters):
-    """Curls and flourishes repeated on a lattice, in one ink."""
-    image = np.zeros((height, width), np.uint8)
-    cells = int(rng.integers(1, 6))
-    size = width / cells
-    strokes = [
-        (rng.uniform(-0.5, 0.5, 2), rng.uniform(0.1, 0.45, 2), rng.uniform(0, 360), rng.uniform(60, 330))
-        for _ in range(int(rng.integers(3, 14)))
-    ]
-    thick = max(1, int(size * rng.uniform(0.01, 0.06)))
-    for row in range(int(height / size) + 1):
-        for column in range(cells + 1):
-            centre = np.array([(column + 0.5) * size, (row + 0.5) * size])
-            for offset, axes, angle, sweep in strokes:
-                at, reach = (centre + offset * size).astype(int), np.maximum(1, axes * size).astype(int)
-                cv2.ellipse(
-                    image, tuple(at.tolist()), tuple(reach.tolist()), angle, 0, sweep, 255, thick if sweep < 300 else -1, cv2.LINE_AA
+    columns = int(rng.integers(1, 6))
+    cell = width / columns
+    rows = max(1, int(height / cell))
+    gap, radius = rng.uniform(0.02, 0.35), rng.choice([0.0, rng.uniform(0.02, 0.4)])
+    face, figure = tuple(ink.tolist()), tuple((ground if rng.random() < 0.7 else rng.uniform(0, 255, 3)).tolist())
+    for row in range(rows):
+        for column in range(columns):
+            x, y, side = (column + gap / 2) * cell, (row + gap / 2) * cell, cell * (1 - gap)
+            fill_round_rect(image, x, y, side, side, radius * side, face)
+            kind = rng.random()
+            centre = np.array([x + side / 2, y + side / 2])
+            if kind < 0.45 and side > 12:
+                text = letters.spread(
+                    rng, int(side * 0.7), int(side * rng.uniform(0.4, 0.8)), letters.phrase(rng, int(rng.integers(1, 3))) or "A"
                 )
-    return tint(rng, image)
-
-
-def sheaf(rng, width, height, letters):
-    """Edges of stacked sheets, files or books, soft and in many greys."""
-    profile = np.cumsum(rng.normal(0, 1, width)).astype(np.float32)
-    profile -= cv2.GaussianBlur(profile[None], (0, 0), rng.uniform(3, 25))[0]
-    profile += rng.normal(0, rng.uniform(0, 1.5), width)
-    lean = rng.uniform(-0.2, 0.2)
-    ys, xs = np.mgrid[0:height, 0:width].astype(np.float32)
-    image = cv2.remap(
-        profile[None].repeat(2, 0).astype(np.float32), (xs + (ys - height / 2) * lean) % width, np.zeros_like(xs), cv2.INTER_LINEAR
-    )
-    image *= np.clip(cv2.resize(rng.random((6, 4)).astype(np.float32), (width, height)) * 2, 0.3, 1.5)
-    return tint(rng, (np.clip(image / (np.abs(image).max() + 1e-6) * rng.uniform(0.5, 1.5) + 0.5, 0, 1) * 255).astype(np.uint8))
+                top, left = int(centre[1] - text.shape[0] / 2), int(centre[0] - text.shape[1] / 2)
+                area = image[top : top + text.shape[0], left : left + text.shape[1]]
+                area[text[: area.shape[0], : area.shape[1]] > 127] = figure
+            elif kind < 0.75:
+                points = centre + side * 0.28 * rng.uniform(-1, 1, (int(rng.integers(3, 9)), 2))
+                cv2.fillPoly(image, [points.astype(np.int32)], figure, cv2.LINE_AA)
+            elif kind < 0.9:
+                for _ in range(int(rng.integers(1, 4))):
+                    at = centre + side * rng.uniform(-0.2, 0.2, 2)
+                    cv2.circle(image, tuple(at.astype(int).tolist()), max(1, int(side * rng.uniform(0.06, 0.22))), figure, -1, cv2.LINE_AA)
+    return image
 
 
 def columns_of_text(rng, width, height, letters):
@@ -385,6 +295,9 @@ DISTRACTORS = [
     (ornament, 1.0),
     (sheaf, 1.2),
     (columns_of_text, 1.2),
+    (keycaps, 2.0),
+    (ruled, 1.4),
+    (foliage, 1.6),
 ]
 _WEIGHTS = np.array([weight for _, weight in DISTRACTORS])
 _WEIGHTS /= _WEIGHTS.sum()

@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument("--onnx", required=True)
     parser.add_argument("--assets", required=True)
     parser.add_argument("--out", required=True)
-    parser.add_argument("--score", type=float, default=0.4)
+    parser.add_argument("--score", type=float, default=0.5)
     parser.add_argument("--tiles", type=int, default=24)
     arguments = parser.parse_args()
     assets = load_assets(arguments.assets, "val")

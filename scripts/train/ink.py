@@ -18,8 +18,10 @@ def shape_of(rng: np.random.Generator, symbol: Symbol) -> tuple[float, float]:
     rows, columns = symbol.bits.shape
     if symbol.label == LINEAR and rows == 1:
         if symbol.kind.startswith(("EAN", "UPC")):
-            return columns, columns * rng.choice([rng.uniform(0.18, 0.45), rng.uniform(0.5, 0.85)])
-        return columns, columns * np.exp(rng.uniform(np.log(0.08), np.log(0.75)))
+            return columns, columns * rng.choice(
+                [rng.uniform(0.18, 0.45), rng.uniform(0.5, 0.85), rng.uniform(0.85, 1.6)], p=[0.43, 0.43, 0.14]
+            )
+        return columns, columns * np.exp(rng.uniform(np.log(0.08), np.log(1.3)))
     if symbol.label == PDF417:
         return columns, rows * rng.uniform(0.65, 1.35)
     return columns, rows
@@ -88,11 +90,11 @@ def draw_linear(rng: np.random.Generator, symbol: Symbol, width: int, height: in
     return image
 
 
-def wear(rng: np.random.Generator, image: np.ndarray, strength: float) -> np.ndarray:
+def wear(rng: np.random.Generator, image: np.ndarray, strength: float, module_px: float) -> np.ndarray:
     """Print faults: ink spread or loss, missing lines of a print head, blotches."""
-    choice = rng.random()
+    choice = rng.random() if module_px > 3 else rng.uniform(0.3, 1)
     if choice < 0.3:
-        kernel = np.ones((1 + int(rng.integers(1, 3)),) * 2, np.uint8)
+        kernel = np.ones((1 + max(1, int(module_px * rng.uniform(0.1, 0.45))),) * 2, np.uint8)
         image = cv2.dilate(image, kernel) if rng.random() < 0.5 else cv2.erode(image, kernel)
     elif choice < 0.55:
         image = image.copy()
@@ -132,7 +134,7 @@ def draw(rng: np.random.Generator, symbol: Symbol, width: int, height: int, plai
     else:
         image = draw_squares(bits, width, height)
     if not plain and rng.random() < (0.1 if symbol.label == FIDUCIAL else 0.2):
-        image = wear(rng, image, 0.3)
+        image = wear(rng, image, 0.3, width / bits.shape[1])
     return image
 
 

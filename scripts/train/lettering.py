@@ -12,7 +12,10 @@ WORDS = (
     "vitamin tablet dose keep dry store cool warning danger high voltage service scan here pay now download app visit us "
     "website www http com org phone mail street city code name total tax cash card thank you welcome invoice receipt page"
 ).split()
-ALPHABETS = ["ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz", "0123456789"]
+
+
+def draw_text(rng: np.random.Generator, alphabet: str, letters: int) -> str:
+    return "".join([alphabet[index] for index in rng.integers(len(alphabet), size=letters)])
 
 
 class Lettering:
@@ -35,14 +38,12 @@ class Lettering:
         """Words, capitals or numbers of about `letters` characters."""
         style = rng.random()
         if style < 0.3:
-            text = "".join(rng.choice(list("0123456789" + (" -/" if rng.random() < 0.5 else ""))) for _ in range(letters))
+            text = draw_text(rng, "0123456789" + (" -/" if rng.random() < 0.5 else ""), letters)
         elif style < 0.4:
-            text = "".join(rng.choice(list("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")) for _ in range(letters))
+            text = draw_text(rng, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", letters)
         else:
-            text = ""
-            while len(text) < letters:
-                text += str(rng.choice(WORDS)) + " "
-            text = text[: max(letters, 1)]
+            words = [WORDS[index] for index in rng.integers(len(WORDS), size=letters // 3 + 1)]
+            text = " ".join(words)[: max(letters, 1)]
             text = text.upper() if style < 0.65 else text.capitalize() if style < 0.85 else text
         return text
 

@@ -65,13 +65,24 @@ class DetectionLoss:
         goal_scores = F.one_hot(owner_labels, self.classes) * quality[..., None]
         return goal_boxes, goal_scores, chosen.any(1)
 
-    def __call__(self, distances: Tensor, logits: Tensor, labels: Tensor, goals: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
-        """`labels` [N, M] int64, `goals` [N, M, 4] px corners, `real` [N, M] bool (False is padding)."""
+    def certain(self, doubtful: Tensor, chosen: Tensor) -> Tensor:
+        """Which anchors are asked for a class, [N, A, 1] f32: not those in a doubtful box, unless they have an object of their own."""
+        points = self.points.T[None, None]
+        inside = ((points > doubtful[:, :, None, :2]) & (points < doubtful[:, :, None, 2:])).all(-1).any(1)
+        return (~inside | chosen)[..., None].float()
+
+    def __call__(
+        self, distances: Tensor, logits: Tensor, labels: Tensor, goals: Tensor, real: Tensor, doubtful: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """`labels` [N, M] int64, `goals` [N, M, 4] px corners, `real` [N, M] bool (False is padding), `doubtful` [N, D, 4] px corners."""
         distances, logits = distances.float(), logits.float()
         boxes = corners_of(distances, self.points, self.strides).transpose(1, 2)
         goal_boxes, goal_scores, chosen = self.assign(logits.detach().sigmoid(), boxes.detach(), labels, goals, real)
         total = goal_scores.sum().clamp(min=1)
-        class_loss = F.binary_cross_entropy_with_logits(logits.transpose(1, 2), goal_scores, reduction="sum") / total
+        class_loss = F.binary_cross_entropy_with_logits(
+            logits.transpose(1, 2), goal_scores, self.certain(doubtful, chosen), reduction="sum"
+        )
+        class_loss = class_loss / total
         weight = goal_scores.sum(-1)[chosen]
         if weight.numel() == 0:
             return CLASS_WEIGHT * class_loss, torch.stack([class_loss.detach() * 0, class_loss.detach(), class_loss.detach() * 0])

@@ -6,13 +6,14 @@
 import cv2
 import numpy as np
 
-from cards import Assets
+from codes import Assets
 from compose import COMPOSERS, compose_digital
 from degrade import degrade
 from scene import INPUT_PX, LETTERBOX_GREY, Scene
 
-# The least spread of grey levels inside a code that can still be seen; a fainter code is not labelled.
-SPREAD_MIN = 7.0
+# The least spread of grey levels inside a code that can still be seen: a picture with a fainter code is spoilt again, more
+# gently, and what is then still fainter than the second value is not labelled.
+SPREAD_MIN, SPREAD_LABELLED = 7.0, 5.0
 # Width to height of the pictures that are letterboxed.
 RATIOS = [4 / 3, 16 / 9, 3 / 2, 2.1, 1.15]
 
@@ -28,16 +29,16 @@ def letterbox(picture: np.ndarray, boxes: np.ndarray) -> tuple[np.ndarray, np.nd
     return canvas, boxes + np.array([x, y, x, y], np.float32)
 
 
-def spread_inside(picture: np.ndarray, points: np.ndarray) -> float:
-    """Standard deviation of the grey levels inside an outline, noise smoothed away where the code is large."""
+def spread_inside(picture: np.ndarray, points: np.ndarray, margin: float) -> float:
+    """Standard deviation of the grey levels inside an outline, noise smoothed away as far as the modules allow."""
     x1, y1 = np.maximum(np.floor(points.min(0)).astype(int), 0)
     x2, y2 = np.ceil(points.max(0)).astype(int) + 1
     part = picture[y1:y2, x1:x2]
     if part.size == 0:
         return 0.0
     gray = cv2.cvtColor(part, cv2.COLOR_RGB2GRAY)
-    if min(gray.shape) > 50:
-        gray = cv2.blur(gray, (3, 3))
+    if margin > 1.5:
+        gray = cv2.blur(gray, (3, 3) if margin < 6 else (5, 5))
     mask = np.zeros(gray.shape, np.uint8)
     cv2.fillPoly(mask, [(points - (x1, y1)).round().astype(np.int32)], 255)
     inside = gray[mask > 0]
@@ -46,6 +47,12 @@ def spread_inside(picture: np.ndarray, points: np.ndarray) -> float:
 
 def make_picture(seed: int, index: int, assets: Assets) -> tuple[np.ndarray, np.ndarray]:
     """Picture `index` of the stream `seed`: [640, 640, 3] uint8 RGB, and [N, 5] f32 of class, x1, y1, x2, y2 in px."""
+    picture, boxes = make_measured(seed, index, assets)
+    return picture, boxes[:, :5]
+
+
+def make_measured(seed: int, index: int, assets: Assets) -> tuple[np.ndarray, np.ndarray]:
+    """As `make_picture`, with each code's `Code.margin` as a sixth column: [N, 6] f32."""
     rng = np.random.default_rng([seed, index])
     cv2.setRNGSeed(int(rng.integers(1 << 30)))
     width = height = INPUT_PX
@@ -61,13 +68,16 @@ def make_picture(seed: int, index: int, assets: Assets) -> tuple[np.ndarray, np.
         scene.occlude()
     if not generated and rng.random() < 0.06:
         scene.dirt()
-    side_min = min((float((box[2:] - box[:2]).min()) for box in scene.boxes), default=60.0)
     strength = rng.choice([0.0, 0.35, 1.0], p=[0.5, 0.3, 0.2]) if generated else rng.choice([0.3, 1.0], p=[0.15, 0.85])
-    picture = degrade(rng, scene.canvas, side_min, float(strength))
-    seen = [index for index, points in enumerate(scene.outlines) if spread_inside(picture, points) >= SPREAD_MIN]
-    boxes, labels = (
-        np.array([scene.boxes[i] for i in seen], np.float32).reshape(-1, 4),
-        np.array([scene.labels[i] for i in seen], np.float32),
-    )
+    side_min = min((float((box[2:] - box[:2]).min()) for box in scene.boxes), default=60.0)
+    margin = min(scene.margins, default=4.0)
+    for share in (1.0, 0.4, 0.0):
+        picture = degrade(rng, scene.canvas, side_min, margin, float(strength) * share)
+        spreads = [spread_inside(picture, points, margin) for points in scene.outlines]
+        if min(spreads, default=SPREAD_MIN) >= SPREAD_MIN:
+            break
+    seen = [index for index, spread in enumerate(spreads) if spread >= SPREAD_LABELLED]
+    boxes = np.array([scene.boxes[i] for i in seen], np.float32).reshape(-1, 4)
+    labels, margins = (np.array([values[i] for i in seen], np.float32)[:, None] for values in (scene.labels, scene.margins))
     picture, boxes = letterbox(picture, boxes)
-    return picture, np.concatenate([labels[:, None], boxes], 1)
+    return picture, np.concatenate([labels, boxes, margins], 1)

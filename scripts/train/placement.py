@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 
 from cards import Card
+from codes import Code
 
 # Points along each side of a code's outline: enough for the box of a bent code to be within a pixel.
 OUTLINE_STEPS = 12
@@ -17,6 +18,32 @@ def outline(x: float, y: float, width: float, height: float) -> np.ndarray:
     foot = np.stack([x + (1 - along) * width, np.full_like(along, y + height)], 1)
     left = np.stack([np.full_like(along, x), y + (1 - along) * height], 1)
     return np.concatenate([top, right, foot, left]).astype(np.float32)
+
+
+def shine(rng: np.random.Generator, texture: np.ndarray) -> np.ndarray:
+    """Streaks of light along a curved, glossy card, so that print under them is faint."""
+    height, width = texture.shape[:2]
+    at = np.linspace(-1, 1, width, dtype=np.float32)
+    haze = np.full(width, rng.uniform(0, 0.4) if rng.random() < 0.4 else 0, np.float32)
+    for _ in range(int(rng.integers(1, 4))):
+        haze += rng.uniform(0.15, 0.75) * np.exp(-(((at - rng.uniform(-0.9, 0.9)) / rng.uniform(0.03, 0.5)) ** 2))
+    haze = np.clip(haze, 0, 0.86)
+    light = np.repeat(np.stack([haze * rng.uniform(200, 255)] * 3 + [np.zeros_like(haze)], 1)[None], height, 0)
+    keep = np.repeat(np.stack([1 - haze] * 3 + [np.ones_like(haze)], 1)[None], height, 0)
+    dulled = cv2.add(cv2.multiply(texture, keep, dtype=cv2.CV_8U), light.astype(np.uint8))
+    dulled[texture[..., 3] == 0] = 0
+    return dulled
+
+
+def outline_of(code: Code) -> np.ndarray:
+    return outline(code.x, code.y, code.width, code.height)
+
+
+def margin_of(code: Code, points: np.ndarray) -> float:
+    """`Code.margin` of a code seen with this outline."""
+    corners = points[::OUTLINE_STEPS]
+    sides = np.linalg.norm(np.roll(corners, -1, 0) - corners, axis=1)
+    return code.margin(float(min(sides[0], sides[2])), float(min(sides[1], sides[3])))
 
 
 def bend_map(rng: np.random.Generator, width: int, height: int) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
@@ -43,28 +70,32 @@ def bend_map(rng: np.random.Generator, width: int, height: int) -> tuple[np.ndar
 
 
 def bend(rng: np.random.Generator, card: Card) -> tuple[np.ndarray, list]:
-    """The bent texture and, for each code, its class and outline points in texture px."""
+    """The bent texture and the outline points of each code in texture px."""
     height, width = card.texture.shape[:2]
     map_x, map_y, shade = bend_map(rng, width, height)
     texture = cv2.remap(card.texture, map_x.astype(np.float32), map_y.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
     if shade is not None:
-        texture[..., :3] = np.clip(texture[..., :3] * shade[..., None], 0, 255).astype(np.uint8)
+        texture = cv2.multiply(texture, cv2.merge([shade, shade, shade, np.ones_like(shade)]), dtype=cv2.CV_8U)
+        if rng.random() < 0.35:
+            texture = shine(rng, texture)
     outlines = []
-    for label, *rectangle in card.codes:
-        wanted = outline(*rectangle)
+    for code in card.codes:
+        wanted = outline_of(code)
         points = wanted.copy()
         for _ in range(12):
             column = np.clip(points[:, 0].round().astype(int), 0, width - 1)
             row = np.clip(points[:, 1].round().astype(int), 0, height - 1)
             beyond = points - np.stack([column, row], 1)
             points -= 0.8 * (np.stack([map_x[row, column], map_y[row, column]], 1) + beyond - wanted)
-        outlines.append((label, points))
+        outlines.append(points)
     return texture, outlines
 
 
 def tilt(rng: np.random.Generator, width: int, height: int, lean: float, roll: float) -> np.ndarray:
     """Corners of a `width` x `height` card seen by a camera, [4, 2] f32 centred on 0; `lean` is the most tilt in radians."""
     pitch, yaw = rng.uniform(-lean, lean, 2) * np.sqrt(rng.uniform(0, 1))
+    if lean > 1 and rng.random() < 0.06:
+        yaw = rng.choice([-1, 1]) * rng.uniform(1.0, 1.3)
     focal = rng.uniform(1.1, 4.0) * max(width, height)
     corners = np.array([[-1, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]]) * (width / 2, height / 2, 1)
     turn_x = np.array([[1, 0, 0], [0, np.cos(pitch), -np.sin(pitch)], [0, np.sin(pitch), np.cos(pitch)]])
@@ -83,10 +114,10 @@ def project(points: np.ndarray, homography: np.ndarray) -> np.ndarray:
     return cv2.perspectiveTransform(points[None], homography)[0]
 
 
-def light(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
-    """A soft change of light over an area, [height, width, 1] f32 around 1."""
-    grid = 1 + rng.normal(0, rng.uniform(0.02, 0.22), (3, 3)).astype(np.float32)
-    return np.clip(cv2.resize(grid, (width, height), interpolation=cv2.INTER_LINEAR), 0.3, 1.6)[..., None]
+def light(rng: np.random.Generator, width: int, height: int, gain: np.ndarray) -> np.ndarray:
+    """A soft change of light over an area around `gain` (RGB), [height, width, 3] f32."""
+    grid = np.clip(1 + rng.normal(0, rng.uniform(0.02, 0.22), (3, 3)), 0.3, 1.6)[..., None] * gain
+    return cv2.resize(grid.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
 
 
 def paste(rng: np.random.Generator, canvas: np.ndarray, texture: np.ndarray, corners: np.ndarray, gain: np.ndarray) -> None:
@@ -101,21 +132,18 @@ def paste(rng: np.random.Generator, canvas: np.ndarray, texture: np.ndarray, cor
     finer = 2 if rng.random() < 0.6 and (x2 - x1) * (y2 - y1) < 250_000 else 1
     goal = (corners - (x1, y1)) * finer - 0.5
     homography = cv2.getPerspectiveTransform(source, goal.astype(np.float32))
-    alpha = texture[..., 3]
-    if alpha.min() < 255:
-        texture = texture.copy()
-        texture[..., :3] = (texture[..., :3].astype(np.uint16) * alpha[..., None] // 255).astype(np.uint8)
+    alpha = cv2.extractChannel(texture, 3)
+    if cv2.minMaxLoc(alpha)[0] < 255:
+        texture = cv2.multiply(texture, cv2.merge([alpha, alpha, alpha, np.full_like(alpha, 255)]), scale=1 / 255)
     patch = cv2.warpPerspective(texture, homography, ((x2 - x1) * finer, (y2 - y1) * finer), flags=cv2.INTER_LINEAR)
     if finer == 2:
         patch = cv2.resize(patch, (x2 - x1, y2 - y1), interpolation=cv2.INTER_AREA)
-    area = canvas[y1:y2, x1:x2].astype(np.float32)
-    share = patch[..., 3:].astype(np.float32) / 255
+    area, beside = canvas[y1:y2, x1:x2], 255 - cv2.extractChannel(patch, 3)
     if rng.random() < 0.4:
         shift = rng.uniform(-8, 8, 2)
-        shadow = cv2.warpAffine(patch[..., 3], np.float32([[1, 0, shift[0]], [0, 1, shift[1]]]), (x2 - x1, y2 - y1))
-        shadow = cv2.blur(shadow, (9, 9)).astype(np.float32)[..., None] / 255
-        area *= 1 - shadow * rng.uniform(0.1, 0.6)
-    colour = patch[..., :3].astype(np.float32) * gain
-    if rng.random() < 0.6:
-        colour *= light(rng, x2 - x1, y2 - y1)
-    canvas[y1:y2, x1:x2] = np.clip(area * (1 - share) + colour, 0, 255).astype(np.uint8)
+        shadow = cv2.warpAffine(255 - beside, np.float32([[1, 0, shift[0]], [0, 1, shift[1]]]), (x2 - x1, y2 - y1))
+        kept = cv2.addWeighted(cv2.blur(shadow, (9, 9)), -rng.uniform(0.1, 0.6), shadow, 0, 255)
+        area = cv2.multiply(area, cv2.merge([kept] * 3), scale=1 / 255)
+    lit = light(rng, x2 - x1, y2 - y1, gain) if rng.random() < 0.6 else np.broadcast_to(gain.astype(np.float32), (y2 - y1, x2 - x1, 3))
+    colour = cv2.multiply(cv2.cvtColor(patch, cv2.COLOR_RGBA2RGB), np.ascontiguousarray(lit), dtype=cv2.CV_8U)
+    canvas[y1:y2, x1:x2] = cv2.add(cv2.multiply(area, cv2.merge([beside] * 3), scale=1 / 255), colour)

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from backgrounds import Backgrounds
-from cards import Assets
+from codes import Assets
 from lettering import Lettering
-from picture import make_picture
+from picture import make_measured
 from scene import INPUT_PX
 from symbols import SymbolLibrary
 
@@ -34,13 +34,16 @@ def load_assets(folder: str, split: str) -> Assets:
 
 
 class SharedPictures:
-    """`count` pictures [count, 640, 640, 3] uint8 and their boxes [count, BOXES_MAX, 5] f32 (class -1 is padding), shared by fork."""
+    """`count` pictures [count, 640, 640, 3] uint8 and their boxes [count, BOXES_MAX, 6] f32, shared by fork.
+
+    A box is class (-1 is padding), x1, y1, x2, y2 and the margin of `picture.make_measured`.
+    """
 
     def __init__(self, count: int):
         self._pictures = _context.RawArray("B", count * PICTURE_BYTES)
-        self._boxes = _context.RawArray("f", count * BOXES_MAX * 5)
+        self._boxes = _context.RawArray("f", count * BOXES_MAX * 6)
         self.pictures = np.frombuffer(self._pictures, np.uint8).reshape(count, *PICTURE_SHAPE)
-        self.boxes = np.frombuffer(self._boxes, np.float32).reshape(count, BOXES_MAX, 5)
+        self.boxes = np.frombuffer(self._boxes, np.float32).reshape(count, BOXES_MAX, 6)
 
     def put(self, slot: int, picture: np.ndarray, boxes: np.ndarray) -> None:
         self.pictures[slot] = picture
@@ -72,13 +75,13 @@ class Producers:
         cv2.setNumThreads(1)
         os.nice(15)
         for index in range(worker, validation, workers):
-            picture, boxes = make_picture(VALIDATION_SEED, index, held_out)
+            picture, boxes = make_measured(VALIDATION_SEED, index, held_out)
             self.validation.put(index, picture, boxes[:BOXES_MAX])
             with self.validation_done.get_lock():
                 self.validation_done.value += 1
         stream, index = worker % streams, worker
         while True:
-            picture, boxes = make_picture(seed, index, train)
+            picture, boxes = make_measured(seed, index, train)
             index += workers
             if len(boxes) > BOXES_MAX:
                 continue
@@ -97,7 +100,7 @@ class PictureStore:
     def __init__(self, producers: Producers, stream: int, capacity: int, device: torch.device):
         self._ring, self._free, self._ready = producers.rings[stream], producers.free[stream], producers.ready[stream]
         self._pictures = torch.empty((capacity, *PICTURE_SHAPE), dtype=torch.uint8, device=device)
-        self._boxes = torch.empty((capacity, BOXES_MAX, 5), device=device)
+        self._boxes = torch.empty((capacity, BOXES_MAX, 6), device=device)
         self.capacity, self.device, self.received = capacity, device, 0
         self._thread = threading.Thread(target=self._fill, daemon=True)
         self._thread.start()
@@ -119,6 +122,6 @@ class PictureStore:
         return min(self.received, self.capacity)
 
     def sample(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Pictures [count, 3, 640, 640] uint8 (channels last in memory) and boxes [count, BOXES_MAX, 5]."""
+        """Pictures [count, 3, 640, 640] uint8 (channels last in memory) and boxes [count, BOXES_MAX, 6]."""
         chosen = torch.randint(0, len(self), (count,), device=self.device)
         return self._pictures[chosen].permute(0, 3, 1, 2), self._boxes[chosen]

@@ -3,14 +3,16 @@
 import cv2
 import numpy as np
 
-from cards import Assets, Card
-from placement import bend, box_of, outline, paste, project, tilt
+from cards import Card
+from codes import Assets, Code, blend, mean_of
+from placement import bend, box_of, margin_of, outline_of, paste, project, tilt
 from symbols import AZTEC, DATA_MATRIX, FIDUCIAL, LINEAR, PDF417, QR_CODE
 
 # Side of the network's input in px, and the grey that letterboxing leaves beside a picture.
 INPUT_PX = 640
 LETTERBOX_GREY = 114
-# A code is labelled when its short and long sides are at least this (px): less is no longer seen as a code.
+# A code is placed when its short and long sides are at least this (px) and its modules as codes.MODULE_MIN_PX says: less is no
+# longer seen as a code.
 SIDES_MIN_PX = {LINEAR: (8, 32), PDF417: (11, 38), QR_CODE: (14, 20), DATA_MATRIX: (13, 20), AZTEC: (14, 20), FIDUCIAL: (10, 15)}
 VISIBLE_MIN = 0.45
 
@@ -24,12 +26,21 @@ class Scene:
         self.labels: list[int] = []
         self.boxes: list[np.ndarray] = []
         self.outlines: list[np.ndarray] = []
+        self.margins: list[float] = []
 
-    def admits(self, label: int, box: np.ndarray) -> bool:
-        """Whether a code's box is large enough and inside enough to be placed."""
+    def note(self, code: Code, points: np.ndarray) -> None:
+        """Takes down a code that was placed, by its outline."""
+        self.labels.append(code.label)
+        self.boxes.append(self.clip(box_of(points)))
+        self.outlines.append(points)
+        self.margins.append(margin_of(code, points))
+
+    def admits(self, code: Code, points: np.ndarray) -> bool:
+        """Whether a code is large enough and inside enough to be placed with this outline."""
+        box = box_of(points)
         side = box[2:] - box[:2]
-        short_min, long_min = SIDES_MIN_PX[label]
-        large = side.min() >= short_min and side.max() >= long_min
+        short_min, long_min = SIDES_MIN_PX[code.label]
+        large = side.min() >= short_min and side.max() >= long_min and margin_of(code, points) >= 1
         shown = self.clip(box)
         area = np.prod(np.maximum(shown[2:] - shown[:2], 0))
         return bool(large and area >= VISIBLE_MIN * side.prod())
@@ -60,7 +71,7 @@ class Scene:
         if bendy:
             texture, outlines = bend(rng, card)
         else:
-            texture, outlines = card.texture, [(label, outline(*rectangle)) for label, *rectangle in card.codes]
+            texture, outlines = card.texture, [outline_of(code) for code in card.codes]
         height, width = texture.shape[:2]
         source = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
         for _ in range(tries):
@@ -80,18 +91,15 @@ class Scene:
                 centre = np.where(span > frame, frame / 2 + rng.uniform(-0.1, 0.1, 2) * frame, centre)
             corners = corners - (corners.max(0) + corners.min(0)) / 2 + centre
             homography = cv2.getPerspectiveTransform(source, corners.astype(np.float32))
-            seen = [(label, project(points, homography)) for label, points in outlines]
-            boxes = [(label, box_of(points)) for label, points in seen]
+            seen = [project(points, homography) for points in outlines]
             if self.covers_code(self.clip(box_of(corners))):
                 continue
-            if not all(self.admits(label, box) for label, box in boxes):
+            if not all(self.admits(code, points) for code, points in zip(card.codes, seen, strict=True)):
                 continue
-            ambient = np.clip(self.canvas.mean(axis=(0, 1)) / 150, 0.45, 1.1) if rng.random() < 0.5 else np.ones(3)
+            ambient = np.clip(mean_of(self.canvas) / 150, 0.45, 1.1) if rng.random() < 0.5 else np.ones(3)
             paste(rng, self.canvas, texture, corners, (ambient * rng.uniform(0.6, 1.1)).astype(np.float32))
-            for (label, box), (_, points) in zip(boxes, seen, strict=True):
-                self.labels.append(label)
-                self.boxes.append(self.clip(box))
-                self.outlines.append(points)
+            for code, points in zip(card.codes, seen, strict=True):
+                self.note(code, points)
             return True
         return False
 
@@ -115,8 +123,7 @@ class Scene:
             colour = np.array([rng.uniform(110, 240), rng.uniform(80, 190), rng.uniform(60, 160)])
         else:
             colour = rng.uniform(0, 255, 3)
-        share = mask[..., None].astype(np.float32) / 255
-        self.canvas = np.clip(self.canvas * (1 - share) + colour * share, 0, 255).astype(np.uint8)
+        blend(self.canvas, mask, colour)
 
     def dirt(self) -> None:
         """Specks and scratches over everything."""

@@ -18,11 +18,14 @@ QR_CODE, DATA_MATRIX, AZTEC, PDF417, LINEAR, FIDUCIAL = range(6)
 # (zxing-cpp format, class, how many, content maker, options maker). Retail codes are the most seen linear codes.
 RECIPES = [
     ("QRCode", QR_CODE, 2600, "text", "qr"),
+    ("QRCode", QR_CODE, 120, "text_long", "qr"),
     ("MicroQRCode", QR_CODE, 200, "digits_short", None),
-    ("RMQRCode", QR_CODE, 160, "text_short", None),
+    ("RMQRCode", QR_CODE, 240, "text_short", None),
     ("DataMatrix", DATA_MATRIX, 2000, "text", None),
     ("DataMatrix", DATA_MATRIX, 1000, "text_short", None),
+    ("DataMatrix", DATA_MATRIX, 100, "text_long", None),
     ("Aztec", AZTEC, 2000, "text", None),
+    ("Aztec", AZTEC, 120, "text_long", None),
     ("Aztec", AZTEC, 500, "text_short", None),
     ("AztecRune", AZTEC, 60, "rune", None),
     ("PDF417", PDF417, 2000, "text", "columns"),
@@ -37,8 +40,8 @@ RECIPES = [
     ("Code93", LINEAR, 250, "upper", None),
     ("ITF", LINEAR, 350, "digits_even", None),
     ("Codabar", LINEAR, 200, "codabar", None),
-    ("DataBarOmni", LINEAR, 120, "digits:13", None),
-    ("DataBarLtd", LINEAR, 60, "databar_limited", None),
+    ("DataBarOmni", LINEAR, 240, "digits:13", None),
+    ("DataBarLtd", LINEAR, 120, "databar_limited", None),
     ("DataBarStk", LINEAR, 60, "digits:13", None),
     ("DataBarStkOmni", LINEAR, 80, "digits:13", None),
     ("DataBarExp", LINEAR, 120, "gs1", None),
@@ -83,7 +86,10 @@ class SymbolLibrary:
             self._starts = np.concatenate([[0], np.cumsum(self._sizes[:, 0].astype(np.int64) * self._sizes[:, 1])])
             self._bits = np.unpackbits(data["bits"])
             self._labels = data["labels"]
-        self.by_label = {label: np.flatnonzero(self._labels == label) for label in range(len(LABELS))}
+        longest = self._sizes.max(1)
+        by_size = np.argsort(longest, kind="stable")
+        self._by_label = {label: by_size[self._labels[by_size] == label] for label in range(len(LABELS))}
+        self._longest = {label: longest[indices] for label, indices in self._by_label.items()}
         self.decoys = np.flatnonzero(self._labels < 0)
 
     def __getitem__(self, index: int) -> Symbol:
@@ -93,9 +99,10 @@ class SymbolLibrary:
         label = int(self._labels[index])
         return Symbol(bits, label if label >= 0 else None, self._kinds[index])
 
-    def pick(self, rng: np.random.Generator, label: int) -> Symbol:
-        """A random symbol of class `label`."""
-        return self[int(rng.choice(self.by_label[label]))]
+    def pick(self, rng: np.random.Generator, label: int, modules_max: float = np.inf) -> Symbol:
+        """A random symbol of class `label` with at most so many modules a side, or the smallest there is."""
+        count = int(np.searchsorted(self._longest[label], modules_max, side="right"))
+        return self[int(self._by_label[label][int(rng.integers(max(1, count)))])]
 
     def pick_decoy(self, rng: np.random.Generator) -> Symbol:
         """A code of no class of ours (MaxiCode), to be drawn as a distractor."""
@@ -131,7 +138,8 @@ def content_of(rng: np.random.Generator, maker: str) -> str:
         return draw(string.ascii_letters + string.digits + "-/", int(rng.integers(4, 26)))
     if name == "text_short":
         return draw(string.ascii_letters + string.digits, int(rng.integers(1, 14)))
-    length = int(np.exp(rng.uniform(np.log(4), np.log(420))))
+    low, high = (420, 1800) if name == "text_long" else (4, 420)
+    length = int(np.exp(rng.uniform(np.log(low), np.log(high))))
     return draw(string.ascii_letters + string.digits + " :/.-?=&", length)
 
 

@@ -16,7 +16,6 @@ import time
 from pathlib import Path
 
 import torch
-import torch._dynamo
 import torch.distributed as dist
 
 from augment import augment, targets_of
@@ -27,8 +26,9 @@ from producers import PICTURE_BYTES, PictureStore, Producers, _context
 from scene import INPUT_PX
 from symbols import LABELS
 
-WARMUP_STEPS = 250
 AVERAGE_DECAY, AVERAGE_RAMP_STEPS = 0.9995, 800
+# The last share of training sees no pictures made of quarters: what remains is as pictures are.
+QUARTERS_END = 0.85
 
 
 def parse() -> argparse.Namespace:
@@ -40,11 +40,11 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=128, help="pictures a step on each GPU")
     parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate")
     parser.add_argument("--last-rate", type=float, default=0.01, help="share of the rate at the end")
+    parser.add_argument("--warmup", type=int, default=250, help="steps in which the rate rises")
     parser.add_argument("--resume", type=Path)
     parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 3))
     parser.add_argument("--validation", type=int, default=1000, help="held-out pictures")
     parser.add_argument("--steps", type=int, default=0, help="stop after so many steps instead of by time")
-    parser.add_argument("--no-compile", action="store_true")
     parser.add_argument("--quarters", type=float, default=0.12, help="share of pictures made of four at half size")
     return parser.parse_args()
 
@@ -98,7 +98,7 @@ def validate(model: torch.nn.Module, producers: Producers, count: int, device: t
         output = decoded(pictures.permute(0, 3, 1, 2).float() / 255).float().cpu().numpy()
         found += [detections_of(one, 0.01, 0.6, 200) for one in output]
     for boxes in producers.validation.boxes[:count]:
-        truth.append(boxes[boxes[:, 0] >= 0])
+        truth.append(boxes[boxes[:, 0] >= 0, :5])
     return summarize(found, truth, LABELS, 0.25), found
 
 
@@ -125,8 +125,6 @@ def learn(rank: int, world: int, producers: Producers, arguments: argparse.Names
     store = PictureStore(producers, rank, capacity, device)
     loss_of = DetectionLoss(len(LABELS), INPUT_PX, device)
     optimizer = torch.optim.AdamW(parameter_groups(model, 0.03), lr=arguments.rate, betas=(0.9, 0.99), fused=on_gpu)
-    torch._dynamo.config.suppress_errors = True
-    forward = model if arguments.no_compile or not on_gpu else torch.compile(model)
     quartered = int(arguments.batch * arguments.quarters)
     deadline = started + arguments.minutes * 60
     reserve = 25 if on_gpu else 5
@@ -144,16 +142,17 @@ def learn(rank: int, world: int, producers: Producers, arguments: argparse.Names
             break
         rate = (
             arguments.rate
-            * min(1, (step + 1) / WARMUP_STEPS)
+            * min(1, (step + 1) / arguments.warmup)
             * (arguments.last_rate + (1 - arguments.last_rate) * (1 + math.cos(math.pi * progress)) / 2)
         )
         for group in optimizer.param_groups:
             group["lr"] = rate
-        pictures, boxes = augment(*store.sample(arguments.batch + 3 * quartered), quartered)
-        labels, goals, real = targets_of(boxes)
+        fours = quartered if progress < QUARTERS_END else 0
+        pictures, boxes = augment(*store.sample(arguments.batch + 3 * fours), fours)
+        labels, goals, real, doubtful = targets_of(boxes)
         with torch.autocast(device.type, torch.bfloat16, enabled=on_gpu):
-            distances, logits = forward(pictures)
-        total, parts = loss_of(distances, logits, labels, goals, real)
+            distances, logits = model(pictures)
+        total, parts = loss_of(distances, logits, labels, goals, real, doubtful)
         optimizer.zero_grad(set_to_none=True)
         total.backward()
         if world > 1:
