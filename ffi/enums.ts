@@ -190,3 +190,25 @@ export enum ContextFlag {
   RUNTIME_CACHE = 1,
   CUDA_GRAPH = 2,
 }
+
+/** How a detector's output tensors are laid out: `trtd_layout`. */
+export enum Layout {
+  CHANNELS_FIRST = 0,
+  ANCHORS_FIRST = 1,
+  OBJECTNESS = 2,
+  OBJECTNESS_GRID = 3,
+  END_TO_END = 4,
+  BOXES_SCORES = 5,
+  LOGITS_BOXES = 6,
+  LABELS_BOXES_SCORES = 7,
+  COUNT_BOXES_SCORES_LABELS = 8,
+}
+
+/** How boxes are written: `trtd_box_flag`. */
+export enum BoxFlag {
+  NORMALIZED = 1,
+  CENTER_SIZE = 2,
+  OF_CLASS = 4,
+  ANCHORS = 8,
+  OWN_ANCHORS = 16,
+}

@@ -666,6 +666,104 @@ export const symbols = {
     ],
     result: status, // int32_t
   },
+
+  // kernels
+  trtd_kernels_load: {
+    parameters: [
+      "u64", // uint64_t device
+      "buffer", // uint64_t* kernels
+      "buffer", // trtd_error* error
+    ],
+    result: status, // int32_t
+    nonblocking: true,
+  },
+  trtd_letterbox_create: {
+    parameters: [
+      "u64", // uint64_t kernels
+      "buffer", // const trtd_letterbox_spec* spec
+      "buffer", // uint64_t* letterbox
+      "buffer", // trtd_error* error
+    ],
+    result: status, // int32_t
+  },
+  trtd_letterbox_set_frames: {
+    parameters: [
+      "u64", // uint64_t letterbox
+      "buffer", // const trtd_frame* frames
+      "u32", // uint32_t count
+      "buffer", // trtd_error* error
+    ],
+    result: status, // int32_t
+  },
+  trtd_letterbox_set_target: {
+    parameters: [
+      "u64", // uint64_t letterbox
+      "u64", // uint64_t memory
+      "u64", // uint64_t offset
+      "buffer", // trtd_error* error
+    ],
+    result: status, // int32_t
+  },
+  trtd_letterbox_enqueue: {
+    parameters: [
+      "u64", // uint64_t letterbox
+      "u64", // uint64_t stream
+      "buffer", // trtd_error* error
+    ],
+    result: status, // int32_t
+  },
+  trtd_detections_create: {
+    parameters: [
+      "u64", // uint64_t kernels
+      "buffer", // const trtd_detect_spec* spec
+      "buffer", // uint64_t* detections
+      "buffer", // trtd_error* error
+    ],
+    result: status, // int32_t
+  },
+  trtd_detections_set_tensor: {
+    parameters: [
+      "u64", // uint64_t detections
+      "u32", // uint32_t index
+      "u64", // uint64_t memory
+      "u64", // uint64_t offset
+      "buffer", // trtd_error* error
+    ],
+    result: status, // int32_t
+  },
+  trtd_detections_set_images: {
+    parameters: [
+      "u64", // uint64_t detections
+      "u32", // uint32_t count
+      "buffer", // const float* scores
+      "buffer", // const float* ious
+      "buffer", // const int32_t* limits
+      "buffer", // const double* placements
+      "buffer", // const uint32_t* wanted
+      "buffer", // trtd_error* error
+    ],
+    result: status, // int32_t
+  },
+  trtd_detections_enqueue: {
+    parameters: [
+      "u64", // uint64_t detections
+      "u64", // uint64_t stream
+      "buffer", // trtd_error* error
+    ],
+    result: status, // int32_t
+  },
+  trtd_detections_read: {
+    parameters: [
+      "u64", // uint64_t detections
+      "u32", // uint32_t image
+      "buffer", // float* numbers
+      "buffer", // int32_t* labels
+      "u32", // uint32_t capacity
+      "buffer", // uint32_t* counts
+      "buffer", // trtd_error* error
+    ],
+    result: status, // int32_t
+  },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 /** The functions. */

@@ -59,6 +59,8 @@ const ENUMS: Record<string, readonly [name: keyof typeof enums, prefix: string]>
   trtd_option: ["Option", "TRTD_OPTION_"],
   trtd_runtime_option: ["RuntimeOption", "TRTD_RUNTIME_"],
   trtd_context_flag: ["ContextFlag", "TRTD_CONTEXT_"],
+  trtd_layout: ["Layout", "TRTD_LAYOUT_"],
+  trtd_box_flag: ["BoxFlag", "TRTD_BOX_"],
 };
 
 const FFI_TYPES: Record<string, string> = { int32_t: "i32", uint32_t: "u32", int64_t: "i64", uint64_t: "u64" };

@@ -253,6 +253,30 @@ typedef enum trtd_context_flag {
   TRTD_CONTEXT_CUDA_GRAPH = 2     /* let TensorRT-RTX capture the whole graph */
 } trtd_context_flag;
 
+/* How a detector's output tensors are laid out: N pictures, A anchors, C classes, K or Q rows. Boxes are pixels of the
+   model's input unless told otherwise. */
+typedef enum trtd_layout {
+  TRTD_LAYOUT_CHANNELS_FIRST = 0,      /* [N, 4+C, A]: rows cx, cy, w, h, then a probability for each class */
+  TRTD_LAYOUT_ANCHORS_FIRST = 1,       /* [N, A, 4+C]: the same, transposed */
+  TRTD_LAYOUT_OBJECTNESS = 2,          /* [N, A, 5+C]: cx, cy, w, h, objectness, classes; the score is their product */
+  TRTD_LAYOUT_OBJECTNESS_GRID = 3,     /* the same as YOLOX leaves it: offsets in cells and logarithms of sizes */
+  TRTD_LAYOUT_END_TO_END = 4,          /* [N, K, 6]: x1, y1, x2, y2, score, class */
+  TRTD_LAYOUT_BOXES_SCORES = 5,        /* [N, A, 4] corners, [N, A, C]: the inputs of EfficientNMS_TRT */
+  TRTD_LAYOUT_LOGITS_BOXES = 6,        /* [N, Q, C] logits, [N, Q, 4] cx, cy, w, h in 0..1 of the input */
+  TRTD_LAYOUT_LABELS_BOXES_SCORES = 7, /* [N, K], [N, K, 4] corners, [N, K] */
+  TRTD_LAYOUT_COUNT_BOXES_SCORES_LABELS = 8 /* [N, 1], [N, K, 4] corners, [N, K], [N, K]: EfficientNMS_TRT's outputs */
+} trtd_layout;
+
+/* How boxes are written. The first is for TRTD_LAYOUT_ANCHORS_FIRST and TRTD_LAYOUT_END_TO_END, the second for that and
+   TRTD_LAYOUT_BOXES_SCORES, the others for TRTD_LAYOUT_BOXES_SCORES. */
+typedef enum trtd_box_flag {
+  TRTD_BOX_NORMALIZED = 1, /* in 0..1 of the input */
+  TRTD_BOX_CENTER_SIZE = 2, /* cx, cy, w, h instead of corners */
+  TRTD_BOX_OF_CLASS = 4,   /* boxes are [N, A, C, 4] */
+  TRTD_BOX_ANCHORS = 8,    /* boxes are offsets from anchors, EfficientNMS_TRT's third input: tensor 2, [1, A, 4] */
+  TRTD_BOX_OWN_ANCHORS = 16 /* with TRTD_BOX_ANCHORS: tensor 2 is [N, A, 4] */
+} trtd_box_flag;
+
 /* ---------------------------------------------------------------- records */
 
 /* What went wrong: 2048 bytes. `length` is the length of `message` in bytes; longer texts are cut at a character. */
@@ -385,6 +409,51 @@ typedef struct trtd_event {
   uint64_t time_us;
   uint64_t sequence; /* counts all records, lost ones included, from 1 */
 } trtd_event;
+
+/* What a letterbox makes: 32 bytes. */
+typedef struct trtd_letterbox_spec {
+  int32_t frames_max; /* 1..256 */
+  int32_t width;      /* of the input, 1..32768 */
+  int32_t height;
+  int32_t type;  /* TRTD_TYPE_FLOAT32 or TRTD_TYPE_FLOAT16 */
+  int32_t bgr;   /* 1: blue is the first plane */
+  int32_t range; /* highest value of a pixel: 1 or 255 */
+  int32_t reserved[2]; /* 0 */
+} trtd_letterbox_spec;
+
+/* A frame and where it goes: 48 bytes. Its pixels are packed RGB u8, [height, width, 3], in device memory. */
+typedef struct trtd_frame {
+  uint64_t memory;
+  uint64_t offset;
+  int32_t width;  /* 1..65536 */
+  int32_t height;
+  int32_t left; /* place of the scaled frame in the input, wholly inside it */
+  int32_t top;
+  int32_t scaled_width; /* at least 1 */
+  int32_t scaled_height;
+  int32_t reserved[2]; /* 0 */
+} trtd_frame;
+
+/* What detections are read from: 96 bytes. */
+typedef struct trtd_detect_spec {
+  int32_t layout;  /* trtd_layout */
+  int32_t classes; /* C, at least 1; not read where rows name their class */
+  int32_t width;   /* of the model's input */
+  int32_t height;
+  int32_t types[4]; /* trtd_type of each tensor: FLOAT32 or FLOAT16; INT32 and INT64 for counts and labels too */
+  int32_t rows;     /* second and third dimension of the tensor with the scores; 1 column where it has two dimensions */
+  int32_t columns;
+  int32_t box_flags;    /* trtd_box_flag bits */
+  int32_t stride_count; /* 1..4 for TRTD_LAYOUT_OBJECTNESS_GRID */
+  int32_t strides[4];   /* cell sizes in pixels, in the order of the anchors */
+  int32_t images_max;   /* 1..32 */
+  int32_t boxes_max;    /* boxes that are given for one picture: 1..5000 */
+  int32_t candidates_max; /* candidates that are looked at after sorting: 1..5000; EfficientNMS_TRT has 5000 */
+  int32_t labels;       /* labels that a choice of labels tells of, 0..65536 */
+  int32_t suppress;     /* 1: overlapping boxes are dropped */
+  int32_t background;   /* class of TRTD_LAYOUT_BOXES_SCORES that is never a detection, -1 for none */
+  int32_t reserved[2];  /* 0 */
+} trtd_detect_spec;
 
 /* ---------------------------------------------------------------- shim */
 
@@ -588,7 +657,7 @@ TRTD_API int32_t trtd_config_load_timing_cache(uint64_t config, const void* cach
 /* The timing cache after a build, as a blob. TRTD_UNSUPPORTED when the config has none. */
 TRTD_API int32_t trtd_config_save_timing_cache(uint64_t config, uint64_t* blob, trtd_error* error);
 
-/* Send the builder's progress to the ring (1) or not (0), and make the build cancellable. TRTD_UNSUPPORTED below 9.3:
+/* Send the builder's progress to the ring (1) or not (0), and make the build cancellable. TRTD_UNSUPPORTED below 9.1:
    there progress can be guessed from the log only, and ending the process is the only way to cancel. */
 TRTD_API int32_t trtd_config_watch_progress(uint64_t config, int32_t on, trtd_error* error);
 
@@ -680,6 +749,63 @@ TRTD_API int32_t trtd_context_missing_shapes(uint64_t context, char* text, uint6
 
 /* Put one run into the stream. All shapes and addresses must be set. Errors: TRTD_EXECUTION_FAILED. */
 TRTD_API int32_t trtd_context_enqueue(uint64_t context, uint64_t stream, trtd_error* error);
+
+/* ---------------------------------------------------------------- kernels
+
+   trtd's own kernels: letterbox before a model, decoding and suppression behind it. They need a driver of CUDA 9 or
+   later and a GPU of compute capability 5.3 or later; nothing of TensorRT. What is enqueued can be captured into a CUDA
+   graph: its tables are read from pinned memory of the object, so a later "set" of as many frames or pictures, followed
+   by a replay, is the same as a new enqueue. "Set" what a run reads only after that run is over. */
+
+/* Compiles the kernels for a device, which the driver keeps in its own cache. TRTD_UNSUPPORTED when the driver cannot:
+   use the CPU path then; `code` is the CUresult. */
+TRTD_API int32_t trtd_kernels_load(uint64_t device, uint64_t* kernels, trtd_error* error);
+
+/* Makes a letterbox: bilinear scaling as OpenCV's 8-bit INTER_LINEAR, padding 114, [frames, 3, height, width]. */
+TRTD_API int32_t trtd_letterbox_create(uint64_t kernels, const trtd_letterbox_spec* spec, uint64_t* letterbox,
+                                       trtd_error* error);
+
+/* Sets the frames of the next runs, at most `frames_max`, of any sizes. Their memory is kept alive. */
+TRTD_API int32_t trtd_letterbox_set_frames(uint64_t letterbox, const trtd_frame* frames, uint32_t count,
+                                           trtd_error* error);
+
+/* Sets where the input tensor begins. */
+TRTD_API int32_t trtd_letterbox_set_target(uint64_t letterbox, uint64_t memory, uint64_t offset, trtd_error* error);
+
+/* Enqueues a run; answers at once. */
+TRTD_API int32_t trtd_letterbox_enqueue(uint64_t letterbox, uint64_t stream, trtd_error* error);
+
+/* Makes a reader of detections with its memory: about 2.1 MB of the device for each picture of `images_max`. Candidates
+   are sorted by falling score, ties by rising element (anchor * classes + class, or row); a box is dropped when its IoU
+   with a kept one of its class is at least the threshold (EfficientNMS_TRT's arithmetic, corner boxes, f32). */
+TRTD_API int32_t trtd_detections_create(uint64_t kernels, const trtd_detect_spec* spec, uint64_t* detections,
+                                        trtd_error* error);
+
+/* Sets where tensor `index` (0..3, in the order that the layout names) begins. The memory is kept alive. */
+TRTD_API int32_t trtd_detections_set_tensor(uint64_t detections, uint32_t index, uint64_t memory, uint64_t offset,
+                                            trtd_error* error);
+
+/* Sets what is asked of each of the `count` pictures of the next runs.
+   scores      lowest score of each
+   ious        IoU from which a box is dropped, of each
+   limits      3 of each: most boxes (1..boxes_max), 1 to drop across classes, 1 when `wanted` counts
+   placements  6 of each, or NULL: left, top, scale x, scale y (input pixels for a picture's pixel), width, height of
+               the picture; boxes that have nothing on the picture are then left out before "most boxes" counts
+   wanted      (labels + 31) / 32 words of each, one bit for a label, or NULL */
+TRTD_API int32_t trtd_detections_set_images(uint64_t detections, uint32_t count, const float* scores, const float* ious,
+                                            const int32_t* limits, const double* placements, const uint32_t* wanted,
+                                            trtd_error* error);
+
+/* Enqueues a run and the copy of its boxes to the host; answers at once. */
+TRTD_API int32_t trtd_detections_enqueue(uint64_t detections, uint64_t stream, trtd_error* error);
+
+/* Reads the boxes of picture `image` once the run is over (synchronize the stream first).
+   numbers  5 of each box: x1, y1, x2, y2 in pixels of the input, score; room for `capacity` boxes
+   labels   1 of each box
+   counts   2: boxes; candidates that were over the lowest score
+   TRTD_BUFFER_TOO_SMALL when there are more boxes than `capacity`; the first are there. */
+TRTD_API int32_t trtd_detections_read(uint64_t detections, uint32_t image, float* numbers, int32_t* labels,
+                                      uint32_t capacity, uint32_t* counts, trtd_error* error);
 
 #ifdef __cplusplus
 }

@@ -39,7 +39,8 @@ constexpr const char* FLAG_NAMES[FLAG_COUNT] = {
 #undef FLAG
 };
 
-// Methods and flags that came in the middle of a family.
+// Methods and flags that came in the middle of a family. The headers in NVIDIA/TensorRT v9.2.0 are those of 8.6.1, so 9.2
+// is taken to have what 9.1 and 9.3 both have; there are none of 9.0, which is taken to have none of it.
 struct Since {
   int number;
   int32_t family;
@@ -50,41 +51,47 @@ constexpr Since METHODS_SINCE[] = {
     {CudaEngine_getDeviceMemorySizeV2, TRTD_FAMILY_10, 100100},
     {CudaEngine_createRuntimeConfig, TRTD_FAMILY_10, 101100},
     {CudaEngine_createExecutionContextWithRuntimeConfig, TRTD_FAMILY_10, 101100},
-    {BuilderConfig_setProgressMonitor, TRTD_FAMILY_8_6, 90300},
+    {BuilderConfig_setProgressMonitor, TRTD_FAMILY_8_6, 90100},
     {ParserError_nodeName, TRTD_FAMILY_8_6, 90000},
     {ParserError_nodeOperator, TRTD_FAMILY_8_6, 90000},
 };
 
 constexpr Since FLAGS_SINCE[] = {
-    {TRTD_FLAG_BF16, TRTD_FAMILY_8_6, 90300},
-    {TRTD_FLAG_ERROR_ON_TIMING_CACHE_MISS, TRTD_FAMILY_8_6, 90300},
-    {TRTD_FLAG_DISABLE_COMPILATION_CACHE, TRTD_FAMILY_8_6, 90300},
+    {TRTD_FLAG_BF16, TRTD_FAMILY_8_6, 90100},
+    {TRTD_FLAG_ERROR_ON_TIMING_CACHE_MISS, TRTD_FAMILY_8_6, 90100},
+    {TRTD_FLAG_DISABLE_COMPILATION_CACHE, TRTD_FAMILY_8_6, 90100},
     {TRTD_FLAG_STRIP_PLAN, TRTD_FAMILY_8_6, 90300},
     {TRTD_FLAG_STRICT_NANS, TRTD_FAMILY_10, 100600},
     {TRTD_FLAG_MONITOR_MEMORY, TRTD_FAMILY_10, 100600},
     {TRTD_FLAG_EDITABLE_TIMING_CACHE, TRTD_FAMILY_10, 100800},
 };
 
-// Releases (major * 100 + minor) whose slots were compared with their public headers, or used.
+// Releases (major * 100 + minor) whose slots were compared with their public headers, or used. `runtime` is for lean and
+// dispatch libraries alone.
 struct Verified {
   bool rtx;
   int32_t release;
   int32_t evidence;
+  bool runtime = false;
 };
 
 constexpr Verified VERIFIED[] = {
-    {false, 805, TRTD_EVIDENCE_HEADERS},  {false, 806, TRTD_EVIDENCE_HEADERS},  {false, 903, TRTD_EVIDENCE_HEADERS},
+    {false, 805, TRTD_EVIDENCE_HEADERS},  {false, 806, TRTD_EVIDENCE_HEADERS},  {false, 901, TRTD_EVIDENCE_HEADERS},
+    {false, 903, TRTD_EVIDENCE_HEADERS},
     {false, 1000, TRTD_EVIDENCE_HEADERS}, {false, 1003, TRTD_EVIDENCE_HEADERS}, {false, 1008, TRTD_EVIDENCE_HEADERS},
     {false, 1013, TRTD_EVIDENCE_HEADERS}, {false, 1016, TRTD_EVIDENCE_HEADERS}, {false, 1101, TRTD_EVIDENCE_HEADERS},
     {true, 103, TRTD_EVIDENCE_HEADERS},   {true, 104, TRTD_EVIDENCE_RUN},       {true, 105, TRTD_EVIDENCE_RUN},
     {true, 106, TRTD_EVIDENCE_RUN},       {true, 107, TRTD_EVIDENCE_RUN},
+    {false, 1016, TRTD_EVIDENCE_RUN, true}, {false, 1104, TRTD_EVIDENCE_RUN, true},
 };
 
-int32_t evidenceFor(bool rtx, int32_t release) {
+int32_t evidenceFor(bool rtx, int32_t release, bool runtime) {
+  int32_t best = TRTD_EVIDENCE_NONE;
   for (const Verified& row : VERIFIED) {
-    if (row.rtx == rtx && row.release == release) return row.evidence;
+    const bool meant = row.rtx == rtx && row.release == release && (runtime || !row.runtime);
+    if (meant && row.evidence > best) best = row.evidence;
   }
-  return TRTD_EVIDENCE_NONE;
+  return best;
 }
 
 }  // namespace
@@ -109,7 +116,7 @@ int flagNumber(int32_t family, int32_t version, int32_t flag) {
 
 const char* flagName(int32_t flag) { return FLAG_NAMES[flag]; }
 
-Identity identify(int32_t raw, bool force) {
+Identity identify(int32_t raw, bool force, bool runtime) {
   // 8.x and 9.x report four digits, RTX five, 10 and later six.
   Identity id{};
   id.product = raw >= 10000 && raw < 100000 ? TRTD_PRODUCT_TENSORRT_RTX : TRTD_PRODUCT_TENSORRT;
@@ -129,7 +136,7 @@ Identity identify(int32_t raw, bool force) {
     id.family = nearest;
     id.forced = true;
   }
-  id.evidence = id.forced ? TRTD_EVIDENCE_NONE : evidenceFor(rtx, id.major * 100 + id.minor);
+  id.evidence = id.forced ? TRTD_EVIDENCE_NONE : evidenceFor(rtx, id.major * 100 + id.minor, runtime);
   return id;
 }
 

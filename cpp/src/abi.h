@@ -58,8 +58,9 @@ struct Identity {
   bool forced;
 };
 
-// What getInferLibVersion() means. With `force` a version newer than the table gets the nearest row.
-Identity identify(int32_t rawVersion, bool force);
+// What getInferLibVersion() means. With `force` a version newer than the table gets the nearest row. `runtime`: the library
+// has no builder.
+Identity identify(int32_t rawVersion, bool force, bool runtime);
 
 // "8.5 to 11.x and TensorRT-RTX 1.3 to 1.7": for messages.
 std::string knownVersions();

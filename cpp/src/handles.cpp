@@ -22,7 +22,8 @@ Table& table() {
 
 const char* kindName(Kind kind) {
   static const char* const names[] = {"device", "memory",  "stream", "library", "builder", "network",
-                                      "config", "profile", "blob",   "runtime", "engine",  "context"};
+                                      "config", "profile", "blob",   "runtime", "engine",  "context",
+                                      "kernels", "letterbox", "detections"};
   return names[static_cast<size_t>(kind)];
 }
 

@@ -10,7 +10,8 @@
 namespace trtd {
 
 enum class Kind : uint8_t {
-  device, memory, stream, library, builder, network, config, profile, blob, runtime, engine, context
+  device, memory, stream, library, builder, network, config, profile, blob, runtime, engine, context,
+  kernels, letterbox, detections
 };
 
 struct Object {

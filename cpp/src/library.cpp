@@ -105,14 +105,14 @@ Library::Library(void* coreLibrary, std::string path, bool force)
          TRTD_ORIGIN_SYSTEM);
   }
   rawVersion = version();
-  identity = identify(rawVersion, force);
+  const bool builder = load(core, "createInferBuilder_INTERNAL", createBuilder);
+  identity = identify(rawVersion, force, !builder);
   if (identity.family < 0) {
     fail(TRTD_VERSION_UNKNOWN, "\"" + corePath + "\" is " + productText(identity) + " (it reports " +
                                    std::to_string(rawVersion) + "); this trtd knows " + knownVersions());
   }
   int32_t (*buildNumber)() = nullptr;
   if (load(core, "getInferLibBuildVersion", buildNumber)) build = buildNumber();
-  const bool builder = load(core, "createInferBuilder_INTERNAL", createBuilder);
   if (!load(core, "createInferRuntime_INTERNAL", createRuntime)) {
     fail(TRTD_SYMBOL_MISSING,
          "\"" + corePath + "\" has no createInferRuntime_INTERNAL: it is no TensorRT core library",

@@ -83,7 +83,7 @@ int32_t trtd_network_create(uint64_t builder, int32_t strongly_typed, uint64_t* 
     const Family& row = library.row();
     uint32_t flags = row.explicitBatchBit >= 0 ? 1u << row.explicitBatchBit : 0u;
     if (strongly_typed != 0 && !row.alwaysStronglyTyped) {
-      if (row.stronglyTypedBit < 0 || library.identity.version < 90300) {
+      if (row.stronglyTypedBit < 0 || library.identity.version < 90100) {
         fail(TRTD_UNSUPPORTED, library.name() + " has no strongly typed networks");
       }
       flags |= 1u << row.stronglyTypedBit;

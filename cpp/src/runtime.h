@@ -39,9 +39,9 @@ struct Context final : Object {
 
   const std::shared_ptr<Engine> engine;
   std::map<std::string, std::shared_ptr<Memory>> addresses;
-  // The context goes before what it was made with.
-  Native config;
+  // The context goes before the config that it was made with, and that before the cache that it names.
   Native cache;
+  Native config;
   Native native;
 };
 

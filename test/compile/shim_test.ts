@@ -74,6 +74,16 @@ boxTest("TRTD_SHIM goes before the libtrtd in the file", async (box) => {
   assert.equal(unpackedShim(box.cache), null);
 }, { skipped: CANNOT_FAKE });
 
+boxTest("a TRTD_SHIM that is wrong is named, and nobody is sent to a compiler", async (box) => {
+  const { report } = await doctor(box, {
+    env: { ...putFakes(box, fakeSet("10.16")), TRTD_SHIM: "/nowhere/libtrtd.so" },
+  });
+  const { status, detail, remedy } = check(report, "shim");
+  assert.notEqual(status, "ok");
+  assert.match(detail, /"\/nowhere\/libtrtd\.so"/);
+  assert.doesNotMatch(JSON.stringify([remedy, report.tensorrt, report.cuda]), /build_shim/);
+}, { skipped: CANNOT_FAKE });
+
 /** How a cache folder can be unusable: options of its mount, and what is said about it. */
 const UNUSABLE: readonly (readonly [options: string, says: RegExp])[] = [
   ["size=256k", /" is full: no space is left/],

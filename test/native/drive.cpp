@@ -106,6 +106,20 @@ uint64_t buildPlan(uint64_t library, uint64_t device) {
   return blob;
 }
 
+// The runtime cache of a context that began with `kernels`. The blob outlives the context that it came from.
+std::vector<char> keptKernels(uint64_t engine, std::vector<char> const& kernels) {
+  uint64_t context = 0, blob = 0, size = 0;
+  void const* const bytes = kernels.empty() ? nullptr : kernels.data();
+  must(trtd_context_create, engine, int32_t{TRTD_CONTEXT_RUNTIME_CACHE}, bytes, uint64_t{kernels.size()}, &context);
+  must(trtd_context_save_cache, context, &blob);
+  must(trtd_close, context);
+  must(trtd_blob_size, blob, &size);
+  std::vector<char> kept(size);
+  must(trtd_blob_read, blob, uint64_t{0}, static_cast<void*>(kept.data()), size);
+  must(trtd_close, blob);
+  return kept;
+}
+
 void runPlan(uint64_t library, uint64_t device, std::vector<uint8_t> const& plan) {
   uint64_t runtime = 0, engine = 0, context = 0, stream = 0, input = 0, output = 0;
   must(trtd_runtime_create, library, device, 0, &runtime);
@@ -124,12 +138,22 @@ void runPlan(uint64_t library, uint64_t device, std::vector<uint8_t> const& plan
   expect(trtd_engine_describe(engine, 1, nullptr, 0, &length, &error) == TRTD_BUFFER_TOO_SMALL, "length of the layers");
   std::vector<char> text(length + 1);
   must(trtd_engine_describe, engine, 1, text.data(), uint64_t{text.size()}, &length);
-  bool const cached = trtd_context_create(engine, TRTD_CONTEXT_RUNTIME_CACHE, "KERNELS", 7, &context, &error) == TRTD_OK;
-  if (cached) {
-    uint64_t blob = 0;
-    must(trtd_context_save_cache, context, &blob);
-    must(trtd_close, blob);
+  bool const rtx = strncmp(reinterpret_cast<char const*>(plan.data()), "vtrt", 4) == 0;
+  int32_t const cached = TRTD_CONTEXT_RUNTIME_CACHE;
+  if (rtx) {
+    // From nothing to kernels, from those to the same ones; foreign ones are refused.
+    std::vector<char> const kernels = keptKernels(engine, {});
+    std::string const wanted = "KERNELS conv";
+    expect(std::string(kernels.begin(), kernels.end()) == wanted, "kernels of a fresh cache");
+    expect(keptKernels(engine, kernels) == kernels, "kernels of a cache that has them");
+    expect(trtd_context_create(engine, cached, "FOREIGN", 7, &context, &error) == TRTD_REFUSED, "foreign kernels");
+    expect(trtd_context_create(engine, 0, "KERNELS", 7, &context, &error) == TRTD_INVALID_ARGUMENT, "cache, no flag");
+    must(trtd_context_create, engine, int32_t{TRTD_CONTEXT_CUDA_GRAPH}, static_cast<void const*>(nullptr), uint64_t{0},
+         &context);
+    uint64_t none = 0;
+    expect(trtd_context_save_cache(context, &none, &error) == TRTD_UNSUPPORTED, "cache of a context without one");
   } else {
+    expect(trtd_context_create(engine, cached, nullptr, 0, &context, &error) == TRTD_UNSUPPORTED, "no runtime cache");
     must(trtd_context_create, engine, 0, static_cast<void const*>(nullptr), uint64_t{0}, &context);
   }
   must(trtd_stream_create, device, &stream);
@@ -219,6 +243,11 @@ void failing(Set const& set, std::string const& step, char const* fake, char con
   must(trtd_engine_load, runtime, static_cast<void const*>(plan.data()), size, &engine);
   at("context");
   must(trtd_context_create, engine, 0, static_cast<void const*>(nullptr), uint64_t{0}, &context);
+  if (step != "cache") return;
+  at("cache");
+  must(trtd_context_create, engine, int32_t{TRTD_CONTEXT_RUNTIME_CACHE}, static_cast<void const*>("KERNELS of before"),
+       uint64_t{17}, &context);
+  must(trtd_context_save_cache, context, &blob);
 }
 
 // A pipe that is slow, without blocking, and then gone: no line is lost, and no write ends the process.

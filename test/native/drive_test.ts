@@ -22,7 +22,7 @@ async function drive(folder: string, what: string, set: FakeSet, rest: readonly 
 /** qemu with the libraries of Debian's cross compiler. */
 const EMULATOR = ["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"];
 
-const SETS = ["8.5", "8.6", "9.3", "10.0", "10.16", "11.1", "rtx-1.4", "rtx-1.6"];
+const SETS = ["8.5", "8.6", "9.1", "9.3", "10.0", "10.16", "11.1", "rtx-1.4", "rtx-1.6"];
 
 async function allCases(fakes: string, step: (name: string, body: () => Promise<void>) => Promise<unknown>) {
   const set = (name: string) => fakeSetIn(fakes, name);

@@ -6,7 +6,7 @@ import { Origin } from "../../ffi/enums.ts";
 export interface FailureCase {
   title: string;
   set: string;
-  step: "open" | "builder" | "runtime" | "network" | "parse" | "build" | "load" | "context";
+  step: "open" | "builder" | "runtime" | "network" | "parse" | "build" | "load" | "context" | "cache";
   fake: string;
   status: string;
   origin: Origin;
@@ -236,6 +236,56 @@ export const FAILURES: readonly FailureCase[] = [
     origin: Origin.TENSORRT,
     code: 2,
     message: /^createExecutionContext returned null: .*OutOfMemory/,
+  },
+  {
+    title: "a plan for another GPU is refused with both compute capabilities",
+    set: "8.6",
+    step: "load",
+    fake: "load=capability",
+    status: "PLAN_REFUSED",
+    origin: Origin.TENSORRT,
+    code: 6,
+    message: /^TensorRT 8\.6\.1 refused the plan: .*expecting compute 8\.9 got compute 8\.6/,
+  },
+  {
+    title: "a runtime cache of another environment is refused with the logged reason",
+    set: "rtx-1.4",
+    step: "cache",
+    fake: "cache=foreign",
+    status: "REFUSED",
+    origin: Origin.TENSORRT,
+    code: 3,
+    message: /^TensorRT-RTX 1\.4\.0 did not take the runtime cache: .*another environment/,
+  },
+  {
+    title: "a runtime cache that the config does not take is a failure",
+    set: "rtx-1.6",
+    step: "cache",
+    fake: "cache=unset",
+    status: "REFUSED",
+    origin: Origin.TENSORRT,
+    code: 0,
+    message: /^TensorRT-RTX 1\.6\.1 did not take the runtime cache$/,
+  },
+  {
+    title: "a runtime cache without bytes is a failure",
+    set: "rtx-1.6",
+    step: "cache",
+    fake: "cache=empty",
+    status: "NULL_RESULT",
+    origin: Origin.TENSORRT,
+    code: 0,
+    message: /^TensorRT-RTX 1\.6\.1 returned memory without bytes$/,
+  },
+  {
+    title: "a TensorRT without a runtime cache says so",
+    set: "11.1",
+    step: "cache",
+    fake: "",
+    status: "UNSUPPORTED",
+    origin: Origin.SHIM,
+    code: 0,
+    message: /^TensorRT 11\.1\.0 has no runtime cache and no graph strategy$/,
   },
   {
     title: "plugins that do not register are a failure",

@@ -9,7 +9,7 @@ import { attempt, openSet } from "./scenario_steps.ts";
 
 const encoder = new TextEncoder();
 
-type Step = "open" | "builder" | "runtime" | "network" | "parse" | "build" | "load" | "context";
+type Step = "open" | "builder" | "runtime" | "network" | "parse" | "build" | "load" | "context" | "cache";
 
 /** Goes on until a step fails, with TRTD_FAKE set from `step` on, and tells how that step failed. */
 export async function failing(
@@ -41,6 +41,10 @@ export async function failing(
     const engine = await runtime.load(plan.read());
     at("context");
     await engine.createContext();
+    if (step !== "cache") return null;
+    at("cache");
+    const context = await engine.createContext({ runtimeCache: encoder.encode("KERNELS of before") });
+    context.saveRuntimeCache();
     return null;
   });
   return { failure, complaints };

@@ -44,7 +44,10 @@ nativeTest("shim: a plan of another version or product is refused with the logge
     env: { TRTD_SHIM: shim },
   }).output();
   const answers = JSON.parse(new TextDecoder().decode(stdout) || `["${new TextDecoder().decode(stderr)}"]`);
-  assert.match(answers[0], /^PLAN_REFUSED: TensorRT-RTX 1\.6\.1 refused the plan: .*not compatible with this version/);
+  assert.match(
+    answers[0],
+    /^PLAN_REFUSED: TensorRT-RTX 1\.6\.1 refused the plan: .*created with TensorRT-RTX version 0\.0\.0\.0/,
+  );
   assert.match(answers[1], /^PLAN_REFUSED: .*plan\.header\.size == blobSize failed/);
   assert.match(answers[2], /^PLAN_REFUSED: .*magicTag == kEXPECTED_MAGIC_TAG/);
 });

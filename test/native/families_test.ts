@@ -201,10 +201,12 @@ for (const expected of FAMILIES) {
           ["BuilderConfig", "Builder"],
           ["ExecutionContext", "CudaEngine"],
           ["CudaEngine", "Runtime"],
+          ...rtx ? [["ExecutionContext", "RuntimeConfig"], ["RuntimeConfig", "RuntimeCache"]] : [],
         ]
       ) {
         checkOrder(journal, pair.map((name) => `delete ${name}`));
       }
+      assert.equal(found.kernels, rtx ? "KERNELS of before conv" : null);
       assert.equal(found.live, 0);
       assert.equal(found.lost, 0);
       const made = (name: string) => journal.filter((line) => line === `delete ${name}`).length;
@@ -257,7 +259,7 @@ for (const name of ["8.6", "10.16", "rtx-1.4"]) {
       assert.deepEqual(await floats("out.z"), [7, 11, 15, 19, 7, 11]);
       assert.deepEqual(found.outputs, [{ name: "y", shape: [1, 2] }, { name: "z", shape: [1, 6] }]);
       assert.deepEqual([found.missing, found.gpu.compute_major, found.gpu.compute_minor], [[], 8, 9]);
-      assert.equal(found.cacheBytes, name.startsWith("rtx") ? "KERNELS".length : 0);
+      assert.equal(found.cacheBytes, name.startsWith("rtx") ? "KERNELS conv".length : 0);
     } finally {
       await Deno.remove(folder, { recursive: true });
     }

@@ -51,7 +51,7 @@ const OLD_FLAGS = {
   MONITOR_MEMORY: ABSENT,
   EDITABLE_TIMING_CACHE: ABSENT,
 };
-const SINCE_9_3 = {
+const BEFORE_9_1 = {
   ERROR_ON_TIMING_CACHE_MISS: ABSENT,
   BF16: ABSENT,
   DISABLE_COMPILATION_CACHE: ABSENT,
@@ -114,8 +114,8 @@ const RTX_CONTEXT = [
   "RuntimeCache.deserialize(17)",
   "RuntimeConfig.setRuntimeCache(KERNELS of before)",
   "RuntimeConfig.setCudaGraphStrategy(1)",
-  "CudaEngine.createExecutionContextWithRuntimeConfig()",
-  "RuntimeCache.serialize()",
+  "CudaEngine.createExecutionContextWithRuntimeConfig(KERNELS of before)",
+  "RuntimeCache.serialize(KERNELS of before conv)",
 ];
 
 const TENSORRT = { product: Product.TENSORRT, evidence: Evidence.HEADERS, targets: false, magic: "ftrt" };
@@ -156,7 +156,7 @@ export const FAMILIES: readonly Expected[] = [
     family: Family.V8_5,
     version: 80503,
     raw: 8503,
-    flags: { ...OLD_FLAGS, ...SINCE_9_3, VERSION_COMPATIBLE: ABSENT, EXCLUDE_LEAN_RUNTIME: ABSENT, FP8: ABSENT },
+    flags: { ...OLD_FLAGS, ...BEFORE_9_1, VERSION_COMPATIBLE: ABSENT, EXCLUDE_LEAN_RUNTIME: ABSENT, FP8: ABSENT },
     networkFlags: { plain: 1, strong: ABSENT },
     optimizationLevel: false,
     hardwareCompatibility: false,
@@ -169,9 +169,19 @@ export const FAMILIES: readonly Expected[] = [
     family: Family.V8_6,
     version: 80601,
     raw: 8601,
-    flags: { ...OLD_FLAGS, ...SINCE_9_3 },
+    flags: { ...OLD_FLAGS, ...BEFORE_9_1 },
     networkFlags: { plain: 1, strong: ABSENT },
     progress: false,
+  },
+  {
+    ...OLD,
+    name: "9.1",
+    family: Family.V8_6,
+    version: 90100,
+    raw: 9100,
+    flags: { ...OLD_FLAGS, STRIP_PLAN: ABSENT },
+    networkFlags: { plain: 1, strong: 5 },
+    progress: true,
   },
   {
     ...OLD,

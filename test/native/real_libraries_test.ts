@@ -156,8 +156,8 @@ for (const { wheel, family, version } of RTX) {
 }
 
 const LEAN = [
-  { wheel: "lean-11.4.0", family: Family.V11, evidence: Evidence.NONE },
-  { wheel: "lean-10.16.1", family: Family.V10, evidence: Evidence.HEADERS },
+  { wheel: "lean-11.4.0", family: Family.V11, evidence: Evidence.RUN },
+  { wheel: "lean-10.16.1", family: Family.V10, evidence: Evidence.RUN },
 ] as const;
 
 for (const { wheel, family, evidence } of LEAN) {

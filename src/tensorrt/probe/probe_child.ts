@@ -57,12 +57,17 @@ async function step<K extends ProbeStep>(
   }
 }
 
+/** A compiled file gets here only when `TRTD_SHIM` names a library that cannot be used. */
+const OWN_SHIM = "Unset TRTD_SHIM to use the libtrtd in this executable, or name one of the same version with it";
+
 function failureFrom(error: unknown): Omit<ProbeFailure, "step"> {
   if (error instanceof TrtdError) {
     return { status: error.code, code: 0, message: error.message, remedy: error.remedy };
   }
   if (error instanceof ShimError) return { status: error.statusName, code: error.code, message: error.message };
-  if (error instanceof ShimLoadError) return { status: "SHIM", code: 0, message: error.message };
+  if (error instanceof ShimLoadError) {
+    return { status: "SHIM", code: 0, message: error.message, ...Deno.build.standalone ? { remedy: OWN_SHIM } : {} };
+  }
   if (error instanceof Error) return { status: error.name, code: 0, message: error.message };
   return { status: "Error", code: 0, message: String(error) };
 }

@@ -58,7 +58,7 @@ function failureFinding({ step, status, code, message, remedy }: ProbeFailure): 
     step,
     code: kind,
     detail: message.replace(/\.$/, "") + cause,
-    remedy: known ? explained.remedy : row?.remedy ?? ERRORS[kind].remedy,
+    remedy: known ? explained.remedy : remedy ?? row?.remedy ?? ERRORS[kind].remedy,
     native_code: code,
   };
 }

@@ -19,8 +19,7 @@ export function precisionRefusal(
   });
   if (precision !== "f32" && !rtx) {
     const since = versionFromText(PRECISION_SINCE[precision])!;
-    const lost = precision === "bf16" && asked.major === 9 && asked.minor === 2;
-    if (lost || compareVersions(asked, since) < 0) {
+    if (compareVersions(asked, since) < 0) {
       return refuse(`TensorRT has this type from ${PRECISION_SINCE[precision]} on`);
     }
   }

@@ -707,8 +707,8 @@ export const CAPABILITIES: readonly CapabilityRow[] = [
 export type Precision = "f32" | "tf32" | "fp16" | "bf16" | "int8" | "fp8" | "fp4";
 
 /**
- * First TensorRT that has the data type; TensorRT-RTX has all of them from 1.3 on. 9.2 left bf16 out again.
- * Source: enum DataType in NvInferRuntimeBase.h of 8.4 to 11.1.
+ * First TensorRT that has the data type; TensorRT-RTX has all of them from 1.3 on.
+ * Source: enum DataType in NvInferRuntimeBase.h of 8.4 to 11.1. The headers in the tag v9.2.0 are those of 8.6.1.
  */
 export const PRECISION_SINCE: Readonly<Record<Precision, string>> = {
   f32: "8.0",

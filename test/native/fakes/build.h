@@ -63,6 +63,23 @@ inline char const* smVerHex2Dig() {
   return "2: [helpers.h::smVerHex2Dig::694] Error Code 2: Internal Error (Assertion major >= 0 && major < 10 failed. )";
 }
 
+// Whether memory runs out: oomworkspace=BYTES, oomlevel=N and oombatch=N name the most that fits.
+inline bool runsOut(BuilderConfig const& config) {
+  std::string const workspace = script("oomworkspace");
+  std::string const level = script("oomlevel");
+  std::string const batch = script("oombatch");
+  auto const pool = config.pools.find(0);
+  if (!workspace.empty() && (pool == config.pools.end() || pool->second > strtoull(workspace.c_str(), nullptr, 10))) return true;
+  if (!level.empty() && config.optimizationLevel > atoi(level.c_str())) return true;
+  if (batch.empty()) return false;
+  for (OptimizationProfile const* profile : config.profiles) {
+    for (ProfileSpec const& spec : profile->profiles) {
+      if (spec.corners[2].d[0] > atoi(batch.c_str())) return true;
+    }
+  }
+  return false;
+}
+
 inline IHostMemory* build(Network& network, BuilderConfig& config) {
   std::string const wish = script("build");
   for (int i = 0, lines = atoi(script("flood").c_str()); i < lines; ++i) {
@@ -80,8 +97,9 @@ inline IHostMemory* build(Network& network, BuilderConfig& config) {
     log(INFO, "The build goes round in circles");
     for (int i = 0; i < 600; ++i) usleep(100000);
   }
-  if (wish == "kill") raise(SIGKILL);
-  if (wish == "oom") {
+  bool const outOfMemory = runsOut(config);
+  if (wish == "kill" || (wish == "oomkill" && outOfMemory)) raise(SIGKILL);
+  if (wish == "oom" || outOfMemory) {
     log(ERROR, "1: [defaultAllocator.cpp::allocate::31] Error Code 1: Cuda Runtime (out of memory)");
     log(ERROR, "IBuilder::buildSerializedNetwork: Error Code 2: OutOfMemory (Requested amount of GPU memory (4294967296 "
                "bytes) could not be allocated. There may not be enough free memory)");

@@ -69,17 +69,28 @@ class EngineInspector final : public Object<VEngineInspector> {
 };
 
 #if FAKE_RTX
+// Compiled kernels: "KERNELS" and a word for each engine. What is taken of an earlier cache saves TRTD_FAKE compile=MS.
 class RuntimeCache final : public Object<VRuntimeCache> {
  public:
   RuntimeCache() : Object("RuntimeCache") {}
   IHostMemory* serialize() noexcept {
-    record("RuntimeCache.serialize()");
-    return new HostMemory(bytes);
+    record("RuntimeCache.serialize(" + bytes + ")");
+    return new HostMemory(script("cache") == "empty" ? "" : bytes);
   }
   bool deserialize(void const* blob, size_t size) noexcept {
     record("RuntimeCache.deserialize(" + std::to_string(size) + ")");
-    bytes.assign(static_cast<char const*>(blob), size);
-    return bytes.compare(0, 7, "KERNELS") == 0;
+    std::string const given(static_cast<char const*>(blob), size);
+    if (given.compare(0, 7, "KERNELS") != 0 || script("cache") == "foreign") {
+      log(ERROR, "IRuntimeCache::deserialize: Error Code 3: API Usage Error (the runtime cache is of another environment)");
+      return false;
+    }
+    bytes = given;
+    return true;
+  }
+  void compile(std::string const& engine) {
+    if (bytes.find(engine) != std::string::npos) return;
+    usleep(static_cast<useconds_t>(atoi(script("compile").c_str())) * 1000);
+    bytes += engine;
   }
   std::string bytes = "KERNELS";
 };
@@ -87,18 +98,24 @@ class RuntimeCache final : public Object<VRuntimeCache> {
 class RuntimeConfig final : public Object<VRuntimeConfig> {
  public:
   RuntimeConfig() : Object("RuntimeConfig") {}
+  // As the library may: a cache that is gone before the config is a use after free.
+  ~RuntimeConfig() noexcept override {
+    if (cache != nullptr) record("RuntimeConfig ends with " + std::to_string(cache->bytes.size()) + " bytes");
+  }
   IRuntimeCache* createRuntimeCache() noexcept {
     record("RuntimeConfig.createRuntimeCache()");
     return new RuntimeCache;
   }
-  bool setRuntimeCache(IRuntimeCache const& cache) noexcept {
-    record("RuntimeConfig.setRuntimeCache(" + static_cast<RuntimeCache const&>(cache).bytes + ")");
-    return true;
+  bool setRuntimeCache(IRuntimeCache const& given) noexcept {
+    cache = const_cast<RuntimeCache*>(static_cast<RuntimeCache const*>(&given));
+    record("RuntimeConfig.setRuntimeCache(" + cache->bytes + ")");
+    return script("cache") != "unset";
   }
   bool setCudaGraphStrategy(int32_t strategy) noexcept {
     record("RuntimeConfig.setCudaGraphStrategy(" + std::to_string(strategy) + ")");
     return true;
   }
+  RuntimeCache* cache = nullptr;
 };
 #elif FAKE_MAJOR >= 11 || (FAKE_MAJOR == 10 && FAKE_MINOR >= 11)
 class RuntimeConfig final : public Object<VRuntimeConfig> {
@@ -214,9 +231,11 @@ class CudaEngine final : public Object<VCudaEngine> {
   int32_t getTensorIOMode(char const* name) noexcept { return plan_.find(name)->mode; }
   Dims getTensorShape(char const* name) noexcept { return plan_.find(name)->dims; }
   int32_t getTensorDataType(char const* name) noexcept { return plan_.find(name)->type; }
-  // Unlikely answers, so that neighbours in the table are told apart.
-  int32_t getTensorFormat(char const*) noexcept { return 5; }
-  int32_t getTensorLocation(char const* name) noexcept { return getTensorIOMode(name) == 1 ? 0 : 1; }
+  // Unlikely answers unless the type is f32, so that neighbours in the table are told apart.
+  int32_t getTensorFormat(char const* name) noexcept { return getTensorDataType(name) == 0 ? 0 : 5; }
+  int32_t getTensorLocation(char const* name) noexcept {
+    return getTensorDataType(name) == 0 || getTensorIOMode(name) == 1 ? 0 : 1;
+  }
   bool isShapeInferenceIO(char const* name) noexcept { return getTensorIOMode(name) == 1; }
 #if FAKE_WIDE
   IExecutionContext* createExecutionContext(int32_t strategy) noexcept {
@@ -253,14 +272,21 @@ class CudaEngine final : public Object<VCudaEngine> {
     record("CudaEngine.createRuntimeConfig()");
     return new RuntimeConfig;
   }
-  IExecutionContext* createExecutionContextWithRuntimeConfig(IRuntimeConfig*) noexcept {
-    record("CudaEngine.createExecutionContextWithRuntimeConfig()");
+  IExecutionContext* createExecutionContextWithRuntimeConfig(IRuntimeConfig* config) noexcept {
+#if FAKE_RTX
+    RuntimeCache* const cache = static_cast<RuntimeConfig*>(config)->cache;
+    record("CudaEngine.createExecutionContextWithRuntimeConfig(" + (cache != nullptr ? cache->bytes : "no cache") + ")");
+    if (cache != nullptr) cache->compile(" conv");
+#else
+    record(std::string("CudaEngine.createExecutionContextWithRuntimeConfig(") + (config != nullptr ? "config)" : "null)"));
+#endif
     return makeContext();
   }
 #endif
 
  private:
   IExecutionContext* makeContext() {
+    if (!FAKE_RTX) usleep(static_cast<useconds_t>(atoi(script("compile").c_str())) * 1000);
     if (script("context") == "null") {
       log(ERROR, "ICudaEngine::createExecutionContext: Error Code 2: OutOfMemory (no sufficient memory)");
       return nullptr;
@@ -280,6 +306,19 @@ class Runtime final : public Object<VRuntime> {
     if (factory != nullptr) trap("deserializeCudaEngine with a factory");
 #endif
     record("Runtime.deserializeCudaEngine(" + std::to_string(size) + ")");
+    std::string const wish = script("load");
+    if (wish == "abort") abort();
+    if (wish == "segv") *reinterpret_cast<volatile int*>(8) = 1;
+    if (wish == "kill") raise(SIGKILL);
+    if (wish == "hang") {
+      for (int i = 0; i < 600; ++i) usleep(100000);
+    }
+    if (wish == "capability") {
+      log(ERROR, "IRuntime::deserializeCudaEngine: Error Code 6: API Usage Error (The engine plan file is generated on an "
+                 "incompatible device, expecting compute 8.9 got compute 8.6, please rebuild.)");
+      return nullptr;
+    }
+    if (wish == "silent") return nullptr;
     auto const* const bytes = static_cast<char const*>(blob);
     int64_t stated = 0;
     if (size >= 32) memcpy(&stated, bytes + 16, sizeof stated);
@@ -293,9 +332,24 @@ class Runtime final : public Object<VRuntime> {
                  "plan.header.size == blobSize failed.)");
       return nullptr;
     }
+    if (wish == "gpu") {
+      log(ERROR, "IRuntime::deserializeCudaEngine: Error Code 6: API Usage Error (The engine cannot run on this GPU, "
+                 "which has compute capability 9.0. Supported compute capabilities: None. TensorRT-RTX does not support "
+                 "this compute capability, so the engine cannot be rebuilt for it.)");
+      return nullptr;
+    }
     if (bytes[24] != FAKE_MAJOR || bytes[25] != FAKE_MINOR) {
-      log(ERROR, "IRuntime::deserializeCudaEngine: Error Code 6: API Usage Error (The engine plan file is not compatible "
-                 "with this version of TensorRT, please rebuild.)");
+      auto const version = [](int major, int minor, int patch, int build) {
+        return std::to_string(major) + "." + std::to_string(minor) + "." + std::to_string(patch) + "." +
+               std::to_string(build);
+      };
+      std::string const own = version(FAKE_MAJOR, FAKE_MINOR, FAKE_PATCH, 7);
+      std::string const its = version(bytes[24], bytes[25], bytes[26], bytes[27]);
+      log(ERROR, "IRuntime::deserializeCudaEngine: Error Code 6: API Usage Error (" +
+                     (FAKE_RTX ? "The engine has been created with TensorRT-RTX version " + its +
+                                     " but the current runtime is version " + own + ".)"
+                               : "The engine plan file is not compatible with this version of TensorRT, expecting library "
+                                 "version " + own + " got " + its + ", please rebuild.)"));
       return nullptr;
     }
     return new CudaEngine(planOf(std::string(bytes + 32, size - 32)));

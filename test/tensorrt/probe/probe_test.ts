@@ -10,6 +10,7 @@ import {
   probeTensorRt,
   type TensorRtProbeOptions,
 } from "../../../src/tensorrt/probe/probe.ts";
+import { findingsOf } from "../../../src/tensorrt/probe/probe_findings.ts";
 import { probeCommand } from "../../../src/tensorrt/probe/probe_command.ts";
 import { runProbe } from "../../../src/tensorrt/probe/probe_run.ts";
 import { fakeSet, GPUS, nativeTest, shimAndFakes } from "../../native/children.ts";
@@ -89,6 +90,18 @@ nativeTest("probe: without libtrtd there is a finding that says how to build it"
   assert.deepEqual(findings.map(({ step, code }) => [step, code]), [["shim", "NATIVE_LOAD_FAILED"]]);
   assert.match(findings[0]!.detail, /"\/nowhere\/libtrtd\.so"/);
   assert.match(findings[0]!.remedy, /scripts\/build_shim\.ts.*CPU path works without it/);
+});
+
+Deno.test("probe: a compiled file that finds TRTD_SHIM wrong does not send its user to a compiler", () => {
+  const failure = {
+    step: "shim",
+    status: "SHIM",
+    code: 0,
+    message: "It cannot be used",
+    remedy: "Unset TRTD_SHIM",
+  } as const;
+  const [finding] = findingsOf({ failures: [failure], end: { kind: "done" }, said: "" });
+  assert.deepEqual([finding?.code, finding?.remedy], ["NATIVE_LOAD_FAILED", "Unset TRTD_SHIM"]);
 });
 
 function withoutShim(request: { subject: "cuda" | "tensorrt" | "onnxruntime" | "sharp" }): string[] {

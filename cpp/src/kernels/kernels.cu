@@ -1,0 +1,3 @@
+// All kernels, compiled together: one module for the driver.
+#include "letterbox.h"
+#include "suppress.h"

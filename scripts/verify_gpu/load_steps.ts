@@ -1,0 +1,134 @@
+/** Loads an engine in processes of their own, with and without kept kernels, and compares what it computes. */
+import { join } from "node:path";
+import { thisProgram } from "../../src/tensorrt/build/child_program.ts";
+import { checkEngine, type EngineCheck } from "../../src/tensorrt/load/check_engine.ts";
+import { LoadFailure } from "../../src/tensorrt/load/load_failure.ts";
+import { type Bench, digestOf, errorsOf, planOf } from "./bench.ts";
+import { buildEngine } from "./commands.ts";
+import { tensorFrom } from "./compare.ts";
+import { numbersStep, type PhotoLoad, type Precision } from "./numbers_step.ts";
+import type { ReferencePhoto } from "./reference.ts";
+import type { StepReport } from "./report.ts";
+
+/** Goal for a context that is made with the kernels of before. */
+const WARM_CONTEXT_MS = 1000;
+
+/** Only the runtime cache is to spare compilation, not the driver's own. */
+const WITHOUT_DRIVER_CACHE = { CUDA_CACHE_DISABLE: "1" };
+
+/** TensorRT heeds it when it builds and when it runs. */
+const TF32_OFF = { NVIDIA_TF32_OVERRIDE: "0" };
+
+/** First compute capability whose f32 convolutions may be TF32. */
+const TF32_SINCE = 8;
+
+/** An engine and how it is loaded. */
+interface Loads {
+  readonly engine: EngineCheck["engine"];
+  /** File that keeps TensorRT-RTX's kernels. */
+  readonly kernels: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Cold and warm loads for each photo, and the numbers against ONNX Runtime. */
+export async function loadSteps(
+  bench: Bench,
+  { engine, precision }: { engine: EngineCheck["engine"]; precision: Precision },
+): Promise<StepReport[]> {
+  const { reference } = bench;
+  const loads = { engine, kernels: join(bench.folder, `${precision}.kernels`) };
+  const note = precision === "f32" && hasTf32(bench) ? "with TF32, TensorRT's default: " : "";
+  return await explained(`load ${precision}`, async () => {
+    const cold = [];
+    for (const photo of reference.photos) cold.push(await load(bench, loads, { photo, warm: false }));
+    const steps = [
+      await numbersStep(`run ${precision} against ONNX Runtime`, { precision, reference, loads: cold, note }),
+    ];
+    if (cold[0]!.runtime_cache === null) return steps;
+    const warm = [];
+    for (const photo of reference.photos) warm.push(await load(bench, loads, { photo, warm: true }));
+    return [
+      ...steps,
+      cacheStep(precision, cold, warm),
+      await numbersStep(`run ${precision} with kept kernels`, { precision, reference, loads: warm, note }),
+    ];
+  });
+}
+
+/** What of the difference in f32 is TF32's: an engine of its own that is built and run without. */
+export async function tf32Steps(bench: Bench): Promise<StepReport[]> {
+  if (!hasTf32(bench)) return [];
+  const { reference } = bench;
+  const name = "run f32 with TF32 off (NVIDIA_TF32_OVERRIDE=0)";
+  const built = await buildEngine(bench, { precision: "f32", models: "models-tf32-off", env: TF32_OFF });
+  const path = built.json?.["engine"];
+  if (typeof path !== "string") return [{ name, ok: false, detail: built.said, data: { answer: built.json } }];
+  const loads = {
+    engine: { path, sha256: await digestOf(path) },
+    kernels: join(bench.folder, "f32-tf32-off.kernels"),
+    env: TF32_OFF,
+  };
+  return await explained(name, async () => {
+    const each: PhotoLoad[] = [];
+    for (const photo of reference.photos) each.push(await load(bench, loads, { photo, warm: each.length > 0 }));
+    return [await numbersStep(name, { precision: "f32", reference, loads: each })];
+  });
+}
+
+const hasTf32 = ({ gpu }: Bench): boolean => Number(gpu.compute_capability) >= TF32_SINCE;
+
+async function load(
+  bench: Bench,
+  { engine, kernels, env = {} }: Loads,
+  { photo, warm }: { photo: ReferencePhoto; warm: boolean },
+): Promise<PhotoLoad> {
+  const inputs = Object.entries(photo.inputs);
+  const run = {
+    inputs: Object.fromEntries(inputs.map(([name, { file }]) => [name, file])),
+    shapes: Object.fromEntries(inputs.map(([name, { dims }]) => [name, dims])),
+    outputs: bench.folder,
+    runs: bench.runs,
+  };
+  const kept = warm && await Deno.stat(kernels).then(() => true, () => false);
+  const runtimeCache = { read: kept ? { path: kernels, sha256: null } : null, write: `${kernels}.part` };
+  const program = { ...thisProgram(), env: { ...WITHOUT_DRIVER_CACHE, ...env } };
+  const begun = performance.now();
+  const loaded = await checkEngine({ engine, plan: planOf(bench), shim: bench.shim, runtimeCache, run }, { program });
+  const ms = Math.round(performance.now() - begun);
+  if (loaded.runtime_cache !== null) await Deno.rename(`${kernels}.part`, kernels);
+  const found: [string, ReturnType<typeof tensorFrom>][] = [];
+  for (const { name, type, dims, file } of loaded.outputs) {
+    found.push([name, tensorFrom(await Deno.readFile(file!), type, dims)]);
+  }
+  return { ...loaded, process_ms: ms, photo, found: Object.fromEntries(found) };
+}
+
+function cacheStep(precision: Precision, cold: readonly PhotoLoad[], warm: readonly PhotoLoad[]): StepReport {
+  const contexts = (loads: readonly PhotoLoad[]) => loads.map(({ timings_ms }) => Math.round(timings_ms.context));
+  const starts = (loads: readonly PhotoLoad[]) => loads.map(({ process_ms }) => process_ms).join(", ");
+  const accepted = warm.every(({ runtime_cache: cache }) => cache?.accepted === true);
+  const facts = ({ timings_ms, runtime_cache, process_ms, remarks }: PhotoLoad) => ({
+    timings_ms,
+    runtime_cache,
+    process_ms,
+    remarks,
+  });
+  return {
+    name: `runtime cache, ${precision}`,
+    ok: accepted && Math.max(...contexts(warm)) < WARM_CONTEXT_MS,
+    detail: `context in ${contexts(cold).join(", ")} ms without, ${contexts(warm).join(", ")} ms with ` +
+      `${cold[0]!.runtime_cache!.written_bytes} bytes of kernels${accepted ? "" : " (NOT accepted)"}; ` +
+      `the whole process ${starts(cold)} against ${starts(warm)} ms`,
+    data: { cold: cold.map(facts), warm: warm.map(facts) },
+  };
+}
+
+async function explained(name: string, work: () => Promise<StepReport[]>): Promise<StepReport[]> {
+  try {
+    return await work();
+  } catch (failure) {
+    if (!(failure instanceof LoadFailure)) throw failure;
+    const { code, message, lines } = failure;
+    return [{ name, ok: false, detail: `${code}: ${message}`, data: { log: errorsOf(lines) } }];
+  }
+}
