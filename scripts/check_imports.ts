@@ -30,10 +30,10 @@ const PURE = [
   /^src\/tensorrt\/(versions\.ts|support\/|failures\/|engine_file\/|plan\/)/,
   /^src\/tensorrt\/discovery\/discovery_(choice|elf|ld_cache|names)\.ts$/,
   /^src\/tensorrt\/probe\/probe_(findings|messages)\.ts$/,
-  /^src\/tensorrt\/build\/(child_end|log_header|progress_tree|messages|build_failure)\.ts$/,
+  /^src\/tensorrt\/build\/(log_header|build_failure|child\/(child_end|progress_tree|messages))\.ts$/,
   /^src\/tensorrt\/load\/load_(failure|messages)\.ts$/,
   /^src\/doctor\/(?!(system|build_logs)\.ts)/,
-  /^src\/cache\/key\.ts$/,
+  /^src\/cache\/(key|place|entry|recovery|guard)\.ts$/,
   /^src\/serving\/policy\.ts$/,
 ];
 const IMPURE =

@@ -10,12 +10,12 @@ const COMMANDS: Readonly<Record<string, () => Promise<CliCommand>>> = {
   convert: async () => (await import("./cli/convert.ts")).convertCommand,
   doctor: async () => (await import("./cli/doctor.ts")).doctorCommand,
   bench: async () => (await import("./cli/bench.ts")).benchCommand,
-  cache: async () => (await import("./cli/cache.ts")).cacheCommand,
-  worker: async () => (await import("./cli/worker.ts")).workerCommand,
-  "build-engine": async () => (await import("./cli/build_engine.ts")).buildEngineCommand,
-  "build-child": async () => (await import("./cli/build_child.ts")).buildChildCommand,
-  "load-child": async () => (await import("./cli/load_child.ts")).loadChildCommand,
-  probe: async () => (await import("./cli/probe.ts")).probeCommand,
+  cache: async () => (await import("./cli/cache/cache.ts")).cacheCommand,
+  worker: async () => (await import("./cli/children/worker.ts")).workerCommand,
+  "build-engine": async () => (await import("./cli/build/build_engine.ts")).buildEngineCommand,
+  "build-child": async () => (await import("./cli/children/build_child.ts")).buildChildCommand,
+  "load-child": async () => (await import("./cli/children/load_child.ts")).loadChildCommand,
+  probe: async () => (await import("./cli/children/probe.ts")).probeCommand,
 };
 
 if (import.meta.main) Deno.exit(await runCli(Deno.args, COMMANDS));

@@ -1,6 +1,6 @@
 /** What every step of `scripts/verify_gpu.ts` gets. */
 import { createHash } from "node:crypto";
-import { levelOf } from "../../src/tensorrt/build/kept_lines.ts";
+import { levelOf } from "../../src/tensorrt/build/child/kept_lines.ts";
 import type { LoadPlan } from "../../src/tensorrt/load/check_engine.ts";
 import type { GpuFact } from "../../src/tensorrt/probe/probe_messages.ts";
 import type { TensorRtProbe } from "../../src/tensorrt/probe/probe.ts";

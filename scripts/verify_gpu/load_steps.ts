@@ -1,6 +1,6 @@
 /** Loads an engine in processes of their own, with and without kept kernels, and compares what it computes. */
 import { join } from "node:path";
-import { thisProgram } from "../../src/tensorrt/build/child_program.ts";
+import { thisProgram } from "../../src/tensorrt/build/child/child_program.ts";
 import { checkEngine, type EngineCheck } from "../../src/tensorrt/load/check_engine.ts";
 import { LoadFailure } from "../../src/tensorrt/load/load_failure.ts";
 import { type Bench, digestOf, errorsOf, planOf } from "./bench.ts";

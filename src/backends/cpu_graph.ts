@@ -1,6 +1,6 @@
 /** The graph as ONNX Runtime's CPU runs it fastest. */
-import { splitConvolutions } from "../onnx/passes/split_convolutions.ts";
-import { softmaxOnLastAxis } from "../onnx/passes/softmax_on_last_axis.ts";
+import { splitConvolutions } from "../onnx/passes/cpu/split_convolutions.ts";
+import { softmaxOnLastAxis } from "../onnx/passes/cpu/softmax_on_last_axis.ts";
 import { decodeModel } from "../onnx/read.ts";
 import { writeModel } from "../onnx/write.ts";
 

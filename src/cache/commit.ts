@@ -12,7 +12,7 @@ import {
   syncFolder,
   withCode,
   writeWhole,
-} from "./files.ts";
+} from "./disk/files.ts";
 import type { CacheKey } from "./key.ts";
 import { readPair } from "./pair.ts";
 import type { EnginePlace } from "./place.ts";

@@ -15,7 +15,7 @@
  * History: 1 had neither key nor check; 2, 2026-11, is this. Engines of another format are misses that name it.
  */
 import { createHash } from "node:crypto";
-import { isSignedBy, sign, type Signature } from "./hmac.ts";
+import { isSignedBy, sign, type Signature } from "./trust/hmac.ts";
 import { type AnyKey, type CacheKey, canonicalJson, type Difference, type Json, keyName } from "./key.ts";
 
 export const ENTRY_FORMAT = 2;

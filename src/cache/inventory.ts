@@ -1,7 +1,7 @@
 /** What lies in a root: engines with their states, and side files. Reads metadata, but no engine. */
 import { join } from "node:path";
 import type { Entry } from "./entry.ts";
-import { infoOf, namesIn } from "./files.ts";
+import { infoOf, namesIn } from "./disk/files.ts";
 import { otherPair } from "./others.ts";
 import { type Judge, type MetadataState, type PairPaths, readMetadata } from "./pair.ts";
 import { type EnginePlace, filesIn } from "./place.ts";

@@ -1,9 +1,9 @@
 /** Looks for an engine in one root: in its place, among those of other keys, and as the one before a damaged one. */
 import { engineDifference, ENTRY_FORMAT } from "./entry.ts";
-import { faultPoint } from "./fault.ts";
-import { isReadOnly } from "./files.ts";
+import { faultPoint } from "./disk/fault.ts";
+import { isReadOnly } from "./disk/files.ts";
 import { type CacheKey, type Difference, keyDifferences, keyName } from "./key.ts";
-import { tryAcquireLock } from "./lock.ts";
+import { tryAcquireLock } from "./lock/lock.ts";
 import { type ModelClaim, nameIn } from "./model_name.ts";
 import { otherPair, takeBack } from "./others.ts";
 import { type PairPaths, type PairState, readPair } from "./pair.ts";
@@ -12,7 +12,7 @@ import type { Keeper } from "./remark.ts";
 import type { CacheRoot } from "./roots.ts";
 import type { Hit, Miss } from "./store.ts";
 import { hasLeftovers, slotPair, tidyPlace } from "./tidy.ts";
-import { distrustFolders } from "./trust.ts";
+import { distrustFolders } from "./trust/trust.ts";
 
 /** An engine that is looked for. */
 export interface Wanted {

@@ -2,9 +2,9 @@
 import { createHash } from "node:crypto";
 import { join, resolve } from "node:path";
 import { TrtdError } from "../errors.ts";
-import { hashOpened, makeFolder, openRegular, readHashed, writeWhole } from "./files.ts";
+import { hashOpened, makeFolder, openRegular, readHashed, writeWhole } from "./disk/files.ts";
 import type { Json } from "./key.ts";
-import { distrust, trustOf } from "./trust.ts";
+import { distrust, trustOf } from "./trust/trust.ts";
 
 export interface ModelDigest<T extends Json = null> {
   /** Size of the file. */

@@ -10,7 +10,7 @@ import {
   rename,
   syncFolder,
   writeNew,
-} from "./files.ts";
+} from "./disk/files.ts";
 
 /** A model that wants a name. */
 export interface ModelClaim {

@@ -1,7 +1,7 @@
 /** `.others/<key>/`: intact engines of the same place with other keys, so that set-ups that share it do not evict each other. */
 import { join } from "node:path";
-import { infoOf, makeFolder, namesIn, removeIfThere, removeTree, rename, syncFolder } from "./files.ts";
-import { claimUnused } from "./lock.ts";
+import { infoOf, makeFolder, namesIn, removeIfThere, removeTree, rename, syncFolder } from "./disk/files.ts";
+import { claimUnused } from "./lock/lock.ts";
 import type { PairPaths } from "./pair.ts";
 import { type EnginePlace, filesIn } from "./place.ts";
 

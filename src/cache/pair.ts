@@ -1,9 +1,9 @@
 /** An engine and its metadata as they lie on the disk, judged before anybody uses them. */
 import { basename } from "node:path";
 import { type Entry, ENTRY_BYTES_MAX, type EntryRead, readEntry } from "./entry.ts";
-import { hashOpened, infoOf, type OpenedFile, openRegular, readHashed, UnusableFile } from "./files.ts";
+import { hashOpened, infoOf, type OpenedFile, openRegular, readHashed, UnusableFile } from "./disk/files.ts";
 import type { Json } from "./key.ts";
-import { distrust, type Trust } from "./trust.ts";
+import { distrust, type Trust } from "./trust/trust.ts";
 
 /** Who is trusted, and the key that must have signed, null for none. */
 export interface Judge {

@@ -1,7 +1,7 @@
 /** Keeps the size limit: what was set aside goes first, then what was not used for longest, never what is in use. */
-import { infoOf, removeIfThere, removeTree } from "./files.ts";
+import { infoOf, removeIfThere, removeTree } from "./disk/files.ts";
 import { type Listed, listRoot } from "./inventory.ts";
-import { claimUnused, type HeldLock, tryAcquireLock } from "./lock.ts";
+import { claimUnused, type HeldLock, tryAcquireLock } from "./lock/lock.ts";
 import type { Keeper } from "./remark.ts";
 import type { CacheRoot } from "./roots.ts";
 

@@ -1,9 +1,9 @@
 /** The folders that engines may live in: beside the models, and the user's cache folder where that does not do. */
 import { createHash } from "node:crypto";
 import { join, resolve } from "node:path";
-import { faultPoint } from "./fault.ts";
-import { isReadOnly, makeFolder, removeIfThere } from "./files.ts";
-import { distrustFolders, type Trust } from "./trust.ts";
+import { faultPoint } from "./disk/fault.ts";
+import { isReadOnly, makeFolder, removeIfThere } from "./disk/files.ts";
+import { distrustFolders, type Trust } from "./trust/trust.ts";
 
 export interface CacheRoot {
   /** Absolute path of a folder `trt`. */

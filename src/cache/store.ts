@@ -3,9 +3,9 @@ import { dirname } from "node:path";
 import { TrtdError } from "../errors.ts";
 import { commitPart } from "./commit.ts";
 import type { Entry } from "./entry.ts";
-import { infoOf, removeIfThere, withCode } from "./files.ts";
+import { infoOf, removeIfThere, withCode } from "./disk/files.ts";
 import { type CacheKey, type Difference, type Json, keyName } from "./key.ts";
-import { acquireLock, tryAcquireLock, type WaitOptions } from "./lock.ts";
+import { acquireLock, tryAcquireLock, type WaitOptions } from "./lock/lock.ts";
 import { lookIn, mostTelling, noteUse, settleHit, type Sight, tidied, type Wanted, wantedPlace } from "./look.ts";
 import { claimName, type ModelClaim } from "./model_name.ts";
 import {
@@ -19,11 +19,11 @@ import {
 } from "./place.ts";
 import { readMetadata } from "./pair.ts";
 import { pruneRoots } from "./prune.ts";
-import { setAside } from "./quarantine.ts";
+import { setAside } from "./trust/quarantine.ts";
 import type { CacheRemark, Keeper } from "./remark.ts";
 import { type CacheRoot, prepareFolder, rootsOf } from "./roots.ts";
 import { tidyPlace } from "./tidy.ts";
-import { distrust, trustOf } from "./trust.ts";
+import { distrust, trustOf } from "./trust/trust.ts";
 
 export interface CacheOptions {
   /** Folder of models and engines. */

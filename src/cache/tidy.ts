@@ -1,12 +1,12 @@
 /** Puts a place in order under its lock: every half-way state, leftovers, damaged and untrusted files. */
 import { basename, join } from "node:path";
 import { othersName } from "./entry.ts";
-import { infoOf, namesIn, removeIfThere, rename, syncFolder } from "./files.ts";
+import { infoOf, namesIn, removeIfThere, rename, syncFolder } from "./disk/files.ts";
 import { keyName } from "./key.ts";
 import { keepApart, otherPair, sweepOthers } from "./others.ts";
 import { type MetadataState, mismatch, type PairPaths, readMetadata } from "./pair.ts";
 import type { EnginePlace } from "./place.ts";
-import { setAside } from "./quarantine.ts";
+import { setAside } from "./trust/quarantine.ts";
 import { type Found, type RecoveryStep, recoverySteps, type Slot } from "./recovery.ts";
 import type { Keeper } from "./remark.ts";
 

@@ -3,7 +3,7 @@ import { type ListedEngine, listRoot } from "./inventory.ts";
 import { mismatch } from "./pair.ts";
 import type { Keeper } from "./remark.ts";
 import type { CacheRoot } from "./roots.ts";
-import { distrustFolders } from "./trust.ts";
+import { distrustFolders } from "./trust/trust.ts";
 
 export interface Verified {
   readonly listed: ListedEngine;

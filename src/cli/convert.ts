@@ -5,7 +5,7 @@ import { EXIT, TrtdError, trtdErrorFrom } from "../errors.ts";
 import { readModelFile } from "../models/model_file.ts";
 import { findModel } from "../models/registry.ts";
 import { fileDigests } from "../onnx/facts.ts";
-import { RAW_LAYOUTS } from "../onnx/passes/nms_layout.ts";
+import { RAW_LAYOUTS } from "../onnx/passes/nms/nms_layout.ts";
 import { PASS_NAMES, type PassName, type PassReport } from "../onnx/passes/pass.ts";
 import { PASSES, type PassOptions, type PassRun, runPasses } from "../onnx/passes/passes.ts";
 import type { ModelProto } from "../onnx/proto.ts";

@@ -7,7 +7,7 @@ import { readModelFile } from "../models/model_file.ts";
 import { modelFacts } from "../onnx/facts.ts";
 import { knownOutputs } from "../onnx/known_outputs.ts";
 import type { ModelFacts } from "../onnx/model_facts.ts";
-import { nmsSplitPass } from "../onnx/passes/nms_split.ts";
+import { nmsSplitPass } from "../onnx/passes/nms/nms_split.ts";
 import { readModel } from "../onnx/read.ts";
 import { writeModel } from "../onnx/write.ts";
 import { Detector, type DetectorSettings } from "./detector.ts";

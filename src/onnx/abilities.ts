@@ -2,7 +2,7 @@
 import type { ErrorCode } from "../errors.ts";
 import type { ModelFacts, ValueSpec } from "./model_facts.ts";
 import { TENSORRT_MISSING } from "./operators.ts";
-import { NMS_OPERATOR } from "./passes/nms_cut.ts";
+import { NMS_OPERATOR } from "./passes/nms/nms_cut.ts";
 import { plainText, quoted } from "./quoted.ts";
 
 export type BackendName = "onnxruntime" | "tensorrt";
@@ -100,7 +100,7 @@ export const ABILITY_RULES: readonly Rule[] = [
     id: "nms_cut",
     backend: "onnxruntime",
     kind: "needs",
-    source: "src/onnx/passes/nms_split.ts; detect and serve run the pass by themselves",
+    source: "src/onnx/passes/nms/nms_split.ts; detect and serve run the pass by themselves",
     detail: ({ nms_plugin: nms }) =>
       nms?.separable === true
         ? `trtd cuts ${NMS_OPERATOR} off, which it does not have, and suppresses boxes itself`
@@ -110,7 +110,7 @@ export const ABILITY_RULES: readonly Rule[] = [
     id: "nms_stays",
     backend: "onnxruntime",
     kind: "note",
-    source: "src/onnx/passes/nms_cut.ts",
+    source: "src/onnx/passes/nms/nms_cut.ts",
     detail: ({ nms_plugin: nms }) =>
       nms?.separable === false ? `${NMS_OPERATOR} cannot be cut off: ${nms.reason}` : null,
   },

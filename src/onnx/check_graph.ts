@@ -2,8 +2,8 @@
 import { TrtdError } from "../errors.ts";
 import { checkDims } from "./check_tensor.ts";
 import { elementCount, int64Elements } from "./element_types.ts";
-import { dependencyOrder } from "./dependency_order.ts";
-import { functionKey, subgraphs } from "./graph.ts";
+import { dependencyOrder } from "./graph/dependency_order.ts";
+import { functionKey, subgraphs } from "./graph/nodes.ts";
 import { quoted, shortText } from "./quoted.ts";
 import {
   DATA_TYPE,

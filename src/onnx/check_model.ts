@@ -4,7 +4,7 @@ import { checkGraphs } from "./check_graph.ts";
 import { checkShape, checkSparseTensor, checkTensor } from "./check_tensor.ts";
 import { ATTRIBUTE_TYPE, type AttributeProto, DATA_LOCATION, type ModelProto, type NodeProto } from "./proto.ts";
 import { quoted } from "./quoted.ts";
-import { walk } from "./walk.ts";
+import { walk } from "./graph/walk.ts";
 
 /** IR versions have counted up from 1 since 2017; a number beyond this is not one. */
 const IR_VERSION_MAX = 1000;

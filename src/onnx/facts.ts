@@ -1,11 +1,11 @@
 /** Facts about a model, gathered from its messages alone. */
 import { createHash } from "node:crypto";
 import { ELEMENT_TYPES, elementCount, forEachInt64 } from "./element_types.ts";
-import { domainOf, functionKey } from "./graph.ts";
+import { domainOf, functionKey } from "./graph/nodes.ts";
 import { metadataFacts, metadataRecord } from "./metadata.ts";
 import type { CustomOperator, DynamicAxis, ModelFacts, ValueSpec } from "./model_facts.ts";
 import { introducedIn } from "./operators.ts";
-import { NMS_OPERATOR, splitRefusal } from "./passes/nms_cut.ts";
+import { NMS_OPERATOR, splitRefusal } from "./passes/nms/nms_cut.ts";
 import {
   ATTRIBUTE_TYPE,
   type AttributeProto,
@@ -19,7 +19,7 @@ import {
   type ValueInfoProto,
 } from "./proto.ts";
 import type { OnnxModel } from "./read.ts";
-import { walk } from "./walk.ts";
+import { walk } from "./graph/walk.ts";
 
 /** Size and digests of a file. */
 export interface FileDigests {

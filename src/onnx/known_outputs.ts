@@ -1,7 +1,7 @@
 /** The shapes of a model's outputs as far as they follow from its graph. */
 import type { ValueSpec } from "./model_facts.ts";
-import { Knowledge, opsetOf } from "./passes/shapes.ts";
-import { sortedGraph } from "./passes/sorted_graph.ts";
+import { Knowledge, opsetOf } from "./infer/shapes.ts";
+import { sortedGraph } from "./graph/sorted_graph.ts";
 import type { OnnxModel } from "./read.ts";
 
 /**

@@ -1,5 +1,5 @@
 /** ONNX's own operators, and what is known about who runs them. */
-import { domainOf } from "./graph.ts";
+import { domainOf } from "./graph/nodes.ts";
 
 /** Names by the opset that introduced them. */
 type Introduced = readonly (readonly [opset: number, names: string])[];

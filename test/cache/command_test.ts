@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { dirname, join, resolve } from "node:path";
-import { cacheCommand } from "../../src/cli/cache.ts";
+import { cacheCommand } from "../../src/cli/cache/cache.ts";
 import type { Terminal } from "../../src/cli/command.ts";
 import { runCli } from "../../src/cli/run.ts";
 import { fakeSet, nativeTest, shimAndFakes } from "../native/children.ts";

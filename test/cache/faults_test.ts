@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type FaultKind, operationsPassed, setFault } from "../../src/cache/fault.ts";
+import { type FaultKind, operationsPassed, setFault } from "../../src/cache/disk/fault.ts";
 import { TrtdError } from "../../src/errors.ts";
 import { type Box, openBox, OTHER, type Scenario, SCENARIOS } from "./fault_scenarios.ts";
 import { claimIn, engineBytes, fakeBuild, KEY, noBuild, scratchFolder } from "./set_up.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { acquireLock, type LockWait, tryAcquireLock } from "../../src/cache/lock.ts";
+import { acquireLock, type LockWait, tryAcquireLock } from "../../src/cache/lock/lock.ts";
 import { TrtdError } from "../../src/errors.ts";
 import { engineBytes, fakeBuild, KEY, type SetUp, setUp } from "./set_up.ts";
 

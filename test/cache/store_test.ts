@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { keyFrom, keyName } from "../../src/cache/key.ts";
-import { acquireLock } from "../../src/cache/lock.ts";
+import { acquireLock } from "../../src/cache/lock/lock.ts";
 import { claimName } from "../../src/cache/model_name.ts";
-import { openRegular } from "../../src/cache/files.ts";
+import { openRegular } from "../../src/cache/disk/files.ts";
 import { claimIn, engineBytes, fakeBuild, INPUTS, KEY, keyOf, noBuild, setUp } from "./set_up.ts";
 
 Deno.test("cache: the second start finds what the first one built", async () => {

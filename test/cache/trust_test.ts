@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { readHmacKey } from "../../src/cache/hmac.ts";
+import { readHmacKey } from "../../src/cache/trust/hmac.ts";
 import type { EnginePlace } from "../../src/cache/place.ts";
 import type { CacheOptions } from "../../src/cache/store.ts";
 import { engineBytes, fakeBuild, KEY, noBuild, type SetUp, setUp } from "./set_up.ts";

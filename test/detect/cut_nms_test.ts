@@ -8,7 +8,7 @@ import { openDetector } from "../../src/detect/open.ts";
 import type { Manifest, Model } from "../../src/models/model.ts";
 import { modelFacts } from "../../src/onnx/facts.ts";
 import { NMS_PROPERTY } from "../../src/onnx/nms_property.ts";
-import { nmsSplitPass } from "../../src/onnx/passes/nms_split.ts";
+import { nmsSplitPass } from "../../src/onnx/passes/nms/nms_split.ts";
 import type { ModelProto } from "../../src/onnx/proto.ts";
 import { readModel } from "../../src/onnx/read.ts";
 import { writeModel } from "../../src/onnx/write.ts";

@@ -9,7 +9,7 @@ import { knownOutputs } from "../../src/onnx/known_outputs.ts";
 import type { PassReport } from "../../src/onnx/passes/pass.ts";
 import type { ModelProto } from "../../src/onnx/proto.ts";
 import { type OnnxModel, readModel } from "../../src/onnx/read.ts";
-import { walk } from "../../src/onnx/walk.ts";
+import { walk } from "../../src/onnx/graph/walk.ts";
 import { writeModel } from "../../src/onnx/write.ts";
 import type { Checker, Verdict } from "./checker.ts";
 import type { Entry } from "./environment.ts";

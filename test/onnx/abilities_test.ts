@@ -3,7 +3,7 @@ import { loadOrt } from "../../src/native/onnxruntime.ts";
 import { ABILITY_RULES, modelAbilities, type Remark } from "../../src/onnx/abilities.ts";
 import { modelFacts } from "../../src/onnx/facts.ts";
 import { introducedIn } from "../../src/onnx/operators.ts";
-import { nmsSplitPass } from "../../src/onnx/passes/nms_split.ts";
+import { nmsSplitPass } from "../../src/onnx/passes/nms/nms_split.ts";
 import type { GraphProto, ModelProto } from "../../src/onnx/proto.ts";
 import { readModel } from "../../src/onnx/read.ts";
 import { writeModel } from "../../src/onnx/write.ts";

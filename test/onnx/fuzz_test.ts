@@ -4,7 +4,7 @@ import { modelFacts } from "../../src/onnx/facts.ts";
 import { modelAbilities } from "../../src/onnx/abilities.ts";
 import { FIELDS, type ModelProto } from "../../src/onnx/proto.ts";
 import { decodeModel, readModel } from "../../src/onnx/read.ts";
-import { walk } from "../../src/onnx/walk.ts";
+import { walk } from "../../src/onnx/graph/walk.ts";
 import { writeModel } from "../../src/onnx/write.ts";
 import { BAD_MODELS, goodModel, nested } from "./bad_models.ts";
 import { tinyYolo } from "./build_model.ts";

@@ -8,14 +8,14 @@
  * output of the model stays, as do the nodes of subgraphs and of functions.
  */
 import type { GraphProto, ModelProto, NodeProto, TensorProto } from "../proto.ts";
-import { withoutDead } from "./dead.ts";
-import { isComplete, type KnownTensor, tensorFromKnown } from "./evaluate_tensor.ts";
-import { attribute, isOperator } from "./graph_index.ts";
-import { Names } from "./names.ts";
+import { withoutDead } from "../graph/dead.ts";
+import { isComplete, type KnownTensor, tensorFromKnown } from "../infer/evaluate_tensor.ts";
+import { attribute, isOperator } from "../graph/graph_index.ts";
+import { Names } from "../graph/names.ts";
 import type { Pass } from "./pass.ts";
-import { IR_VERSION_FREE_INITIALIZERS } from "./scopes.ts";
-import { Knowledge, opsetOf } from "./shapes.ts";
-import { sortedModel } from "./sorted_model.ts";
+import { IR_VERSION_FREE_INITIALIZERS } from "../graph/scopes.ts";
+import { Knowledge, opsetOf } from "../infer/shapes.ts";
+import { sortedModel } from "../graph/sorted_model.ts";
 
 export const foldPass: Pass = {
   name: "fold",

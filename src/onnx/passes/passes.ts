@@ -1,13 +1,13 @@
 /** All passes by name, and how several run one after the other. */
 import type { ModelProto } from "../proto.ts";
-import { dynamicBatchPass } from "./dynamic_batch.ts";
+import { dynamicBatchPass } from "./batch/dynamic_batch.ts";
 import { foldPass } from "./fold.ts";
-import { type Fp16Options, fp16Pass } from "./fp16.ts";
-import { int32Pass } from "./int32.ts";
-import { type NmsAttachOptions, nmsAttachPass } from "./nms_attach.ts";
-import { nmsSplitPass } from "./nms_split.ts";
+import { type Fp16Options, fp16Pass } from "./fp16/fp16.ts";
+import { int32Pass } from "./int32/int32.ts";
+import { type NmsAttachOptions, nmsAttachPass } from "./nms/nms_attach.ts";
+import { nmsSplitPass } from "./nms/nms_split.ts";
 import type { Pass, PassName, PassReport } from "./pass.ts";
-import { type StaticBatchOptions, staticBatchPass } from "./static_batch.ts";
+import { type StaticBatchOptions, staticBatchPass } from "./batch/static_batch.ts";
 
 /** Options that a pass takes; all of them have defaults. */
 export interface PassOptions {

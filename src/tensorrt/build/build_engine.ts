@@ -8,16 +8,16 @@ import type { BuildPlan, PlanMachine } from "../plan/plan.ts";
 import { retryText, type Rung } from "../plan/retry_ladder.ts";
 import { BuildFailure, buildFailure, isOutOfMemory } from "./build_failure.ts";
 import { BuildLog } from "./build_log.ts";
-import { childEnd } from "./child_end.ts";
-import { childCommand, type ProgramFacts, thisProgram } from "./child_program.ts";
+import { childEnd } from "./child/child_end.ts";
+import { childCommand, type ProgramFacts, thisProgram } from "./child/child_program.ts";
 import { factsOf, likenessOf } from "./engine_facts.ts";
 import { earlierDurations, type EngineFacts, expectedSeconds, type RetryRecord } from "./engine_metadata.ts";
-import { KeptLines, levelOf } from "./kept_lines.ts";
+import { KeptLines, levelOf } from "./child/kept_lines.ts";
 import { headerLines } from "./log_header.ts";
-import type { BuildProgress, BuildStage, BuiltReport, ChildMessage } from "./messages.ts";
+import type { BuildProgress, BuildStage, BuiltReport, ChildMessage } from "./child/messages.ts";
 import { type PreparedModel, prepareModel } from "./prepare_model.ts";
-import { loggedPhase } from "./progress_tree.ts";
-import { runChild } from "./run_child.ts";
+import { loggedPhase } from "./child/progress_tree.ts";
+import { runChild } from "./child/run_child.ts";
 
 /** What is to be built. */
 export interface BuildRequest {

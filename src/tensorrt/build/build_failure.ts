@@ -1,9 +1,10 @@
 /** From the end of a build child and its log to a failure with a code, a cause and a remedy. Pure. */
 import { type ErrorCode, TrtdError } from "../../errors.ts";
 import { explainFailure, type Explanation } from "../failures/failures.ts";
-import type { ChildEnd } from "./child_end.ts";
+import { SHIM_CODES } from "../failures/shim_codes.ts";
+import type { ChildEnd } from "./child/child_end.ts";
 import { nodeText } from "../failures/onnx_node.ts";
-import type { BuildStage, FailedReport, ParserComplaint } from "./messages.ts";
+import type { BuildStage, FailedReport, ParserComplaint } from "./child/messages.ts";
 
 /** A build that failed, with what its report needs. */
 export class BuildFailure extends TrtdError {
@@ -47,20 +48,10 @@ const STAGES: Readonly<Record<BuildStage, string>> = {
 
 /** Codes of failures that the shim names by itself. */
 const CODES: Readonly<Record<string, ErrorCode>> = {
-  LIBRARY_NOT_LOADED: "NATIVE_LOAD_FAILED",
-  SYMBOL_MISSING: "TENSORRT_UNSUPPORTED",
-  VERSION_UNKNOWN: "TENSORRT_UNSUPPORTED",
-  LIBRARY_MISMATCH: "TENSORRT_UNSUPPORTED",
-  ABI_MISMATCH: "ABI_MISMATCH",
-  NO_DRIVER: "GPU_UNAVAILABLE",
-  CUDA_ERROR: "GPU_UNAVAILABLE",
-  UNSUPPORTED: "OPTION_UNSUPPORTED",
+  ...SHIM_CODES,
   PARSE_FAILED: "MODEL_LOAD_FAILED",
-  IO_ERROR: "OUTPUT_UNWRITABLE",
   MODEL_CHANGED: "MODEL_LOAD_FAILED",
   MODEL_UNREADABLE: "FILE_UNREADABLE",
-  INTERNAL: "INTERNAL",
-  CANCELLED: "INTERRUPTED",
 };
 
 /** Statuses whose reason TensorRT logs; the message of any other is the reason. */

@@ -10,7 +10,7 @@ import {
   type EngineFacts,
   type RetryRecord,
 } from "./engine_metadata.ts";
-import type { BuiltReport } from "./messages.ts";
+import type { BuiltReport } from "./child/messages.ts";
 import type { PreparedModel } from "./prepare_model.ts";
 
 /** What a build has in common with others of the same model. */

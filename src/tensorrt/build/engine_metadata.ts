@@ -8,7 +8,7 @@ import type { EnginePrecision } from "../plan/plan_precision.ts";
 import type { InputShapes } from "../plan/plan_shapes.ts";
 import type { RetryStep } from "../plan/retry_ladder.ts";
 import type { Product } from "../versions.ts";
-import type { ReportedTensor } from "./messages.ts";
+import type { ReportedTensor } from "./child/messages.ts";
 
 /** How long a build took, kept for the estimate of later ones. */
 export interface BuildDuration {

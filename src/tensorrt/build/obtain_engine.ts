@@ -2,7 +2,7 @@
 import { type ErrorCode, TrtdError } from "../../errors.ts";
 import { type Difference, type Json, keyFrom, type KeyInputs, keyName } from "../../cache/key.ts";
 import type { EnginePlace, SideFileOwner } from "../../cache/place.ts";
-import type { WaitOptions } from "../../cache/lock.ts";
+import type { WaitOptions } from "../../cache/lock/lock.ts";
 import type { ModelClaim } from "../../cache/model_name.ts";
 import type { EngineCache, Hit } from "../../cache/store.ts";
 import { partName } from "../../cache/tidy.ts";

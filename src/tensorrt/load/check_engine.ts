@@ -1,8 +1,8 @@
 /** Whether an engine loads and runs on a GPU: asked in a child process, since the answer may be a crash. */
-import { childEnd } from "../build/child_end.ts";
-import { childCommand, type ProgramFacts, thisProgram } from "../build/child_program.ts";
-import { KeptLines } from "../build/kept_lines.ts";
-import { runChild } from "../build/run_child.ts";
+import { childEnd } from "../build/child/child_end.ts";
+import { childCommand, type ProgramFacts, thisProgram } from "../build/child/child_program.ts";
+import { KeptLines } from "../build/child/kept_lines.ts";
+import { runChild } from "../build/child/run_child.ts";
 import { loadFailure } from "./load_failure.ts";
 import type {
   DigestedFile,

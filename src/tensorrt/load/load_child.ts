@@ -7,7 +7,7 @@ import { loadShim, ShimLoadError } from "../../../ffi/load.ts";
 import { logToDescriptor } from "../../../ffi/log.ts";
 import type { Engine, ExecutionContext } from "../../../ffi/runtime.ts";
 import { ShimError } from "../../../ffi/shim_error.ts";
-import type { ChildWork, Say } from "../build/child_control.ts";
+import type { ChildWork, Say } from "../build/child/child_control.ts";
 import { fileBytes, LoadJobError, runEngine } from "./engine_run.ts";
 import type { LoadedReport, LoadJob, LoadReport, LoadStage } from "./load_messages.ts";
 

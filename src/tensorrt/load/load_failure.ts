@@ -1,7 +1,8 @@
 /** From the end of a load child and its log to a failure with a code, a cause and a remedy. Pure. */
 import { type ErrorCode, TrtdError } from "../../errors.ts";
-import type { ChildEnd } from "../build/child_end.ts";
+import type { ChildEnd } from "../build/child/child_end.ts";
 import { explainFailure, type Explanation } from "../failures/failures.ts";
+import { SHIM_CODES } from "../failures/shim_codes.ts";
 import type { LoadFailedReport, LoadReport, LoadStage } from "./load_messages.ts";
 
 type Stage = LoadStage | "start";
@@ -42,22 +43,12 @@ const STAGES: Readonly<Record<Stage, string>> = {
 
 /** Codes of failures that need no log. */
 const CODES: Readonly<Record<string, ErrorCode>> = {
-  LIBRARY_NOT_LOADED: "NATIVE_LOAD_FAILED",
-  SYMBOL_MISSING: "TENSORRT_UNSUPPORTED",
-  VERSION_UNKNOWN: "TENSORRT_UNSUPPORTED",
-  LIBRARY_MISMATCH: "TENSORRT_UNSUPPORTED",
-  ABI_MISMATCH: "ABI_MISMATCH",
-  NO_DRIVER: "GPU_UNAVAILABLE",
-  CUDA_ERROR: "GPU_UNAVAILABLE",
-  UNSUPPORTED: "OPTION_UNSUPPORTED",
+  ...SHIM_CODES,
   OUT_OF_MEMORY: "OUT_OF_GPU_MEMORY",
-  IO_ERROR: "OUTPUT_UNWRITABLE",
   EXECUTION_FAILED: "INFERENCE_FAILED",
   ENGINE_CHANGED: "ENGINE_CORRUPT",
   FILE_UNREADABLE: "FILE_UNREADABLE",
   INPUT_WRONG: "LOAD_FAILED",
-  INTERNAL: "INTERNAL",
-  CANCELLED: "INTERRUPTED",
 };
 
 /** Statuses whose reason TensorRT logs; the message of any other is the reason. */

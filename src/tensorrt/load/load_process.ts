@@ -2,7 +2,7 @@
  * The load child: `load_process.ts` under `deno run`, `trtd load-child` in a compiled file. It loads as little as it can,
  * and ends with its parent.
  */
-import { workForParent } from "../build/child_control.ts";
+import { workForParent } from "../build/child/child_control.ts";
 import { LoadChild } from "./load_child.ts";
 import type { LoadJob, LoadReport, LoadStage } from "./load_messages.ts";
 

@@ -1,5 +1,5 @@
 /** What a model computes in. Pure. */
-import { attribute, GraphIndex, isOperator } from "../../onnx/passes/graph_index.ts";
+import { attribute, GraphIndex, isOperator } from "../../onnx/graph/graph_index.ts";
 import { DATA_TYPE, type GraphProto, type ModelProto, type NodeProto } from "../../onnx/proto.ts";
 import type { EnginePrecision } from "./plan_precision.ts";
 

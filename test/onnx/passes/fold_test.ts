@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { foldPass } from "../../../src/onnx/passes/fold.ts";
-import { knownFromTensor } from "../../../src/onnx/passes/evaluate_tensor.ts";
+import { knownFromTensor } from "../../../src/onnx/infer/evaluate_tensor.ts";
 import type { GraphProto, ModelProto, NodeProto } from "../../../src/onnx/proto.ts";
 import { readModel } from "../../../src/onnx/read.ts";
 import { writeModel } from "../../../src/onnx/write.ts";

@@ -5,12 +5,12 @@ import { knownOutputs } from "../../../src/onnx/known_outputs.ts";
 import { PASSES } from "../../../src/onnx/passes/passes.ts";
 import { FIELDS, type ModelProto } from "../../../src/onnx/proto.ts";
 import { type OnnxModel, readModel } from "../../../src/onnx/read.ts";
-import { walk } from "../../../src/onnx/walk.ts";
+import { walk } from "../../../src/onnx/graph/walk.ts";
 import { writeModel } from "../../../src/onnx/write.ts";
 import { nested } from "../bad_models.ts";
 import { tinyYolo } from "../build_model.ts";
 import { nmsModel } from "../nms_models.ts";
-import { randomFrom } from "./photo_variants.ts";
+import { randomFrom } from "./fp16/photo_variants.ts";
 
 const CASES = 4000;
 const MS_MAX = 2000;

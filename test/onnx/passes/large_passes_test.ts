@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { dynamicBatchPass } from "../../../src/onnx/passes/dynamic_batch.ts";
+import { dynamicBatchPass } from "../../../src/onnx/passes/batch/dynamic_batch.ts";
 import { foldPass } from "../../../src/onnx/passes/fold.ts";
-import { int32Pass } from "../../../src/onnx/passes/int32.ts";
+import { int32Pass } from "../../../src/onnx/passes/int32/int32.ts";
 import type { Pass } from "../../../src/onnx/passes/pass.ts";
-import { staticBatchPass } from "../../../src/onnx/passes/static_batch.ts";
+import { staticBatchPass } from "../../../src/onnx/passes/batch/static_batch.ts";
 import type { NodeProto, TensorProto } from "../../../src/onnx/proto.ts";
 import { readModel } from "../../../src/onnx/read.ts";
 import { modelChunks } from "../../../src/onnx/write.ts";

@@ -1,7 +1,7 @@
 /** Random small graphs of shape arithmetic that are valid in their opset. */
 import { DATA_TYPE, type ModelProto, type NodeProto, type TensorProto } from "../../../src/onnx/proto.ts";
-import { evaluate } from "../../../src/onnx/passes/evaluate.ts";
-import { knownFromTensor, type KnownTensor } from "../../../src/onnx/passes/evaluate_tensor.ts";
+import { evaluate } from "../../../src/onnx/infer/evaluate.ts";
+import { knownFromTensor, type KnownTensor } from "../../../src/onnx/infer/evaluate_tensor.ts";
 import {
   type AttributeValue,
   type DataTypeName,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { BuildLog } from "../../../src/tensorrt/build/build_log.ts";
-import { KeptLines, levelOf } from "../../../src/tensorrt/build/kept_lines.ts";
+import { KeptLines, levelOf } from "../../../src/tensorrt/build/child/kept_lines.ts";
 
 async function inFolder(body: (path: string) => void): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "trtd-log-" });

@@ -5,7 +5,7 @@ import { fileDigests, modelFacts } from "../../../src/onnx/facts.ts";
 import { readModel } from "../../../src/onnx/read.ts";
 import { openEngineCache } from "../../../src/cache/store.ts";
 import { BuildFailure } from "../../../src/tensorrt/build/build_failure.ts";
-import { thisProgram } from "../../../src/tensorrt/build/child_program.ts";
+import { thisProgram } from "../../../src/tensorrt/build/child/child_program.ts";
 import { keyInputsOf } from "../../../src/tensorrt/build/engine_key.ts";
 import { type ObtainedEngine, obtainEngine, type ObtainOptions } from "../../../src/tensorrt/build/obtain_engine.ts";
 import { computePrecision } from "../../../src/tensorrt/plan/model_precision.ts";

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { ERRORS } from "../../../src/errors.ts";
 import { selfCommand } from "../../../src/self_command.ts";
-import { childCommand, thisProgram } from "../../../src/tensorrt/build/child_program.ts";
+import { childCommand, thisProgram } from "../../../src/tensorrt/build/child/child_program.ts";
 import { LOAD_CHILD_COMMAND } from "../../../src/tensorrt/load/check_engine.ts";
 import { nativeTest } from "../../native/children.ts";
 import { DYNAMIC, type FakeLoad, fakeLoad, fakePlan, STATIC } from "./fake_load.ts";

@@ -1,7 +1,7 @@
 /** Engines of the fake libraries, loaded in a folder of their own. */
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { thisProgram } from "../../../src/tensorrt/build/child_program.ts";
+import { thisProgram } from "../../../src/tensorrt/build/child/child_program.ts";
 import {
   checkEngine,
   type EngineCheck,

@@ -1,0 +1,36 @@
+/** The engines and the machine that the upgrade guard compares. */
+import type { GuardEngine, GuardMachine } from "../../cache/guard.ts";
+import type { Listed } from "../../cache/inventory.ts";
+import { familyOf, versionFromText } from "../../tensorrt/versions.ts";
+import { VERSION } from "../../version.ts";
+import { findMachine } from "../build/build_machine.ts";
+import type { CommandContext } from "../command.ts";
+
+/** Engines that could be used, by place. */
+export const guardEngines = (listed: readonly Listed[]): GuardEngine[] =>
+  listed.flatMap((one): GuardEngine[] => {
+    if (one.kind !== "engine" || one.entry === null || one.problem !== null) return [];
+    if (one.role !== "current" && one.role !== "other") return [];
+    return [{ place: one.lock, model: one.model, path: one.engine, current: one.role === "current", entry: one.entry }];
+  });
+
+/** This machine, as a build would see it. @throws {TrtdError} those of `findMachine` */
+export async function guardMachine({ config, terminal }: CommandContext): Promise<GuardMachine> {
+  const { machine, jetpack } = await findMachine({
+    tensorrt: config.tensorrt === undefined ? undefined : terminal.resolve(config.tensorrt),
+    device: config.device,
+    targets: undefined,
+    force: false,
+  });
+  const { product, version, cuda } = machine.tensorrt;
+  const read = versionFromText(version);
+  const family = (read === null ? null : familyOf({ product, version: read }).family) ?? "unknown";
+  return {
+    tensorrt: { product, family, version, cuda },
+    gpu: machine.gpu,
+    driver: machine.driver,
+    jetpack,
+    platform: machine.platform,
+    shim: VERSION,
+  };
+}

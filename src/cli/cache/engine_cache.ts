@@ -1,0 +1,49 @@
+/** The engine cache as the settings want it. */
+import { readHmacKey } from "../../cache/trust/hmac.ts";
+import type { CacheRemark } from "../../cache/remark.ts";
+import { type EngineCache, openEngineCache } from "../../cache/store.ts";
+import { trustOf } from "../../cache/trust/trust.ts";
+import type { Config } from "../../config/config.ts";
+import { TrtdError } from "../../errors.ts";
+import { getLogger } from "../../log.ts";
+import { cacheFolder } from "../../native/cache_folder.ts";
+import { plainText } from "../../onnx/quoted.ts";
+import type { Terminal } from "../command.ts";
+
+const BYTES_PER_MB = 1_000_000;
+
+/**
+ * Opens the cache; what it does by itself is told on standard error.
+ * @throws {TrtdError} `CONFIG_INVALID` for a key that cannot be used
+ */
+export async function openCache(config: Config, terminal: Pick<Terminal, "resolve" | "note">): Promise<EngineCache> {
+  const trustedOwners = config.cache_trusted_owners.map(Number);
+  const hmacKey = config.cache_hmac_key === undefined
+    ? null
+    : await readHmacKey(terminal.resolve(config.cache_hmac_key), trustOf(trustedOwners));
+  const told = new Set<string>();
+  return openEngineCache({
+    modelsDir: terminal.resolve(config.models),
+    userCacheDir: userCacheDir(),
+    layout: config.cache_layout,
+    trustedOwners,
+    sizeLimitBytes: config.cache_size_limit_mb === 0 ? null : config.cache_size_limit_mb * BYTES_PER_MB,
+    hmacKey,
+    onRemark: ({ code, text, path }: CacheRemark) => {
+      getLogger(["trtd", "cache"]).debug("{text}", { text, code, path });
+      if (told.has(text)) return;
+      told.add(text);
+      terminal.note(`trtd: ${plainText(text)}`);
+    },
+  });
+}
+
+/** Where engines go when the folder of models does not do; null for a user without a cache folder. */
+function userCacheDir(): string | null {
+  try {
+    return cacheFolder();
+  } catch (error) {
+    if (error instanceof TrtdError) return null;
+    throw error;
+  }
+}
