@@ -15,31 +15,27 @@ export interface Answer {
 
 export interface BuildWish {
   readonly precision: Precision;
-  /** Folder in the bench's, where the engine comes to lie. @default "models" */
-  readonly models?: string;
-  /** Added to the environment. */
-  readonly env?: Readonly<Record<string, string>>;
   readonly force?: boolean;
 }
 
 /** `trtd build-engine` of the model, with the bench's TensorRT. */
 export function buildEngine(
   { folder, reference, probe, gpu }: Bench,
-  { precision, models = "models", env = {}, force = false }: BuildWish,
+  { precision, force = false }: BuildWish,
 ): Promise<Answer> {
   return trtd([
     ...["build-engine", reference.model.path, "--json", "--precision", precision, "--batch", "1"],
-    ...["--models", join(folder, models), "--tensorrt", probe.found.path, "--device", String(gpu.index)],
+    ...["--models", join(folder, "models"), "--tensorrt", probe.found.path, "--device", String(gpu.index)],
     ...force ? ["--force"] : [],
-  ], env);
+  ]);
 }
 
-export async function trtd(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Answer> {
+export async function trtd(args: readonly string[]): Promise<Answer> {
   const begun = performance.now();
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "-A", "--cached-only", join(ROOT, "src/main.ts"), ...args],
     cwd: ROOT,
-    env: { NO_COLOR: "1", INIT_CWD: ROOT, ...env },
+    env: { NO_COLOR: "1", INIT_CWD: ROOT },
     stdin: "null",
   }).output();
   const decoder = new TextDecoder();

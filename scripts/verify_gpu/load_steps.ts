@@ -3,8 +3,7 @@ import { join } from "node:path";
 import { thisProgram } from "../../src/tensorrt/build/child/child_program.ts";
 import { checkEngine, type EngineCheck } from "../../src/tensorrt/load/check_engine.ts";
 import { LoadFailure } from "../../src/tensorrt/load/load_failure.ts";
-import { type Bench, digestOf, errorsOf, planOf } from "./bench.ts";
-import { buildEngine } from "./commands.ts";
+import { type Bench, errorsOf, planOf } from "./bench.ts";
 import { tensorFrom } from "./compare.ts";
 import { numbersStep, type PhotoLoad, type Precision } from "./numbers_step.ts";
 import type { ReferencePhoto } from "./reference.ts";
@@ -16,18 +15,13 @@ const WARM_CONTEXT_MS = 1000;
 /** Only the runtime cache is to spare compilation, not the driver's own. */
 const WITHOUT_DRIVER_CACHE = { CUDA_CACHE_DISABLE: "1" };
 
-/** TensorRT heeds it when it builds and when it runs. */
-const TF32_OFF = { NVIDIA_TF32_OVERRIDE: "0" };
-
 /** First compute capability whose f32 convolutions may be TF32. */
 const TF32_SINCE = 8;
 
-/** An engine and how it is loaded. */
+/** An engine, and the file that keeps TensorRT-RTX's kernels. */
 interface Loads {
   readonly engine: EngineCheck["engine"];
-  /** File that keeps TensorRT-RTX's kernels. */
   readonly kernels: string;
-  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Cold and warm loads for each photo, and the numbers against ONNX Runtime. */
@@ -37,8 +31,8 @@ export async function loadSteps(
 ): Promise<StepReport[]> {
   const { reference } = bench;
   const loads = { engine, kernels: join(bench.folder, `${precision}.kernels`) };
-  const note = precision === "f32" && hasTf32(bench) ? "with TF32, TensorRT's default: " : "";
-  return await explained(`load ${precision}`, async () => {
+  const note = precision === "f32" ? widthOf(bench) : "";
+  try {
     const cold = [];
     for (const photo of reference.photos) cold.push(await load(bench, loads, { photo, warm: false }));
     const steps = [
@@ -52,34 +46,23 @@ export async function loadSteps(
       cacheStep(precision, cold, warm),
       await numbersStep(`run ${precision} with kept kernels`, { precision, reference, loads: warm, note }),
     ];
-  });
+  } catch (failure) {
+    if (!(failure instanceof LoadFailure)) throw failure;
+    const { code, message, lines } = failure;
+    return [{ name: `load ${precision}`, ok: false, detail: `${code}: ${message}`, data: { log: errorsOf(lines) } }];
+  }
 }
 
-/** What of the difference in f32 is TF32's: an engine of its own that is built and run without. */
-export async function tf32Steps(bench: Bench): Promise<StepReport[]> {
-  if (!hasTf32(bench)) return [];
-  const { reference } = bench;
-  const name = "run f32 with TF32 off (NVIDIA_TF32_OVERRIDE=0)";
-  const built = await buildEngine(bench, { precision: "f32", models: "models-tf32-off", env: TF32_OFF });
-  const path = built.json?.["engine"];
-  if (typeof path !== "string") return [{ name, ok: false, detail: built.said, data: { answer: built.json } }];
-  const loads = {
-    engine: { path, sha256: await digestOf(path) },
-    kernels: join(bench.folder, "f32-tf32-off.kernels"),
-    env: TF32_OFF,
-  };
-  return await explained(name, async () => {
-    const each: PhotoLoad[] = [];
-    for (const photo of reference.photos) each.push(await load(bench, loads, { photo, warm: each.length > 0 }));
-    return [await numbersStep(name, { precision: "f32", reference, loads: each })];
-  });
+/** What f32 means to TensorRT: TF32 from 8.0 on, unless the environment forbids it to the builder and the runtime. */
+function widthOf({ gpu }: Bench): string {
+  if (Number(gpu.compute_capability) < TF32_SINCE) return "";
+  const off = Deno.env.get("NVIDIA_TF32_OVERRIDE") === "0";
+  return off ? "with TF32 off (NVIDIA_TF32_OVERRIDE=0): " : "with TF32, TensorRT's default: ";
 }
-
-const hasTf32 = ({ gpu }: Bench): boolean => Number(gpu.compute_capability) >= TF32_SINCE;
 
 async function load(
   bench: Bench,
-  { engine, kernels, env = {} }: Loads,
+  { engine, kernels }: Loads,
   { photo, warm }: { photo: ReferencePhoto; warm: boolean },
 ): Promise<PhotoLoad> {
   const inputs = Object.entries(photo.inputs);
@@ -89,9 +72,8 @@ async function load(
     outputs: bench.folder,
     runs: bench.runs,
   };
-  const kept = warm && await Deno.stat(kernels).then(() => true, () => false);
-  const runtimeCache = { read: kept ? { path: kernels, sha256: null } : null, write: `${kernels}.part` };
-  const program = { ...thisProgram(), env: { ...WITHOUT_DRIVER_CACHE, ...env } };
+  const runtimeCache = { read: warm ? { path: kernels, sha256: null } : null, write: `${kernels}.part` };
+  const program = { ...thisProgram(), env: WITHOUT_DRIVER_CACHE };
   const begun = performance.now();
   const loaded = await checkEngine({ engine, plan: planOf(bench), shim: bench.shim, runtimeCache, run }, { program });
   const ms = Math.round(performance.now() - begun);
@@ -121,14 +103,4 @@ function cacheStep(precision: Precision, cold: readonly PhotoLoad[], warm: reado
       `the whole process ${starts(cold)} against ${starts(warm)} ms`,
     data: { cold: cold.map(facts), warm: warm.map(facts) },
   };
-}
-
-async function explained(name: string, work: () => Promise<StepReport[]>): Promise<StepReport[]> {
-  try {
-    return await work();
-  } catch (failure) {
-    if (!(failure instanceof LoadFailure)) throw failure;
-    const { code, message, lines } = failure;
-    return [{ name, ok: false, detail: `${code}: ${message}`, data: { log: errorsOf(lines) } }];
-  }
 }

@@ -6,7 +6,7 @@ import { planProducer, readPlanHeader } from "../../src/tensorrt/engine_file/pla
 import { PRODUCT_NAMES } from "../../src/tensorrt/versions.ts";
 import { type Bench, digestOf, errorsOf, planOf } from "./bench.ts";
 import { type Answer, buildEngine, trtd } from "./commands.ts";
-import { loadSteps, tf32Steps } from "./load_steps.ts";
+import { loadSteps } from "./load_steps.ts";
 import type { StepReport } from "./report.ts";
 
 /** An engine that other libraries are given to refuse. */
@@ -74,7 +74,6 @@ export async function verifyBuilder(
     told(builtStep(`second start, ${precision}`, await buildEngine(bench, { precision }), "hit"));
     const engine = { path: String(built.json!["engine"]), sha256: await digestOf(String(built.json!["engine"])) };
     for (const step of await loadSteps(bench, { engine, precision })) told(step);
-    if (precision === "f32") { for (const step of await tf32Steps(bench)) told(step); }
     const { product, version } = bench.probe.library!;
     kept ??= { ...engine, core: bench.probe.found.path, library: `${PRODUCT_NAMES[product]} ${version}` };
   }

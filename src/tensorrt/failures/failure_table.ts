@@ -528,10 +528,10 @@ export const FAILURES: readonly FailureRow[] = [
     versions: "TensorRT-RTX 1.7",
     source: BINARY,
     sample:
-      "IRuntime::deserializeCudaEngine: Error Code 9: API Usage Error (The engine cannot run on this GPU, which " +
-      "has compute capability 9.0. Supported compute capabilities: 8.0, 8.6, 8.9, 12.0. TensorRT-RTX does not " +
-      "support this compute capability, so the engine cannot be rebuilt for it.)",
-    seen: false,
+      "IRuntime::deserializeCudaEngine: Error Code 6: API Usage Error (The engine cannot run on this GPU, which " +
+      "has compute capability 9.0. Supported compute capabilities: None. TensorRT-RTX does not support this compute " +
+      "capability, so the engine cannot be rebuilt for it.)",
+    seen: true,
   },
   {
     id: "rtx-engine-for-other-targets",
