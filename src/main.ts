@@ -15,6 +15,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<CliCommand>>> = {
   "build-engine": async () => (await import("./cli/build/build_engine.ts")).buildEngineCommand,
   "build-child": async () => (await import("./cli/children/build_child.ts")).buildChildCommand,
   "load-child": async () => (await import("./cli/children/load_child.ts")).loadChildCommand,
+  "engine-lookup": async () => (await import("./cli/children/engine_lookup.ts")).engineLookupCommand,
   probe: async () => (await import("./cli/children/probe.ts")).probeCommand,
 };
 

@@ -1,10 +1,14 @@
 /** `trtd serve`: detections over HTTP. */
+import { rootsOf } from "../cache/roots.ts";
+import { userCacheFolder } from "../config/user_folder.ts";
 import { EXIT, TrtdError } from "../errors.ts";
 import { BodyBudget } from "../http/body.ts";
 import { createApp } from "../http/app.ts";
+import { Metrics } from "../http/metrics.ts";
 import { HttpServer } from "../http/server.ts";
 import { findModel } from "../models/registry.ts";
 import type { Model } from "../models/model.ts";
+import { EngineCheck } from "../serving/engine_check.ts";
 import { ServingManager } from "../serving/manager.ts";
 import { WorkerProcess } from "../serving/worker_process.ts";
 import type { CliCommand, CommandContext, Terminal } from "./command.ts";
@@ -51,7 +55,15 @@ export const serveCommand: CliCommand = {
         }),
     });
     const budget = new BodyBudget(BODIES_IN_MEMORY * config.max_body_bytes);
-    gate.resolve(createApp({ service: manager, settings: config, models, budget }));
+    const metrics = new Metrics();
+    const engines = new EngineCheck({
+      models,
+      roots: rootsOf(terminal.resolve(config.models), userCacheFolder()).map(({ path }) => path),
+      config,
+      args: workerArgs(config, flags),
+      onLookup: (model, status) => metrics.lookup(model, status),
+    });
+    gate.resolve(createApp({ service: manager, engines, metrics, settings: config, models, budget }));
     announce(server, models, flags["json"] === true, terminal);
     warn(server, terminal);
     try {
@@ -62,7 +74,7 @@ export const serveCommand: CliCommand = {
       return EXIT.fine;
     } finally {
       server.close();
-      await manager.close();
+      await Promise.all([manager.close(), engines.close()]);
     }
   },
 };

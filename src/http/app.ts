@@ -4,6 +4,7 @@ import { Hono } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { TrtdError, trtdErrorFrom } from "../errors.ts";
 import { visionErrorResponse } from "./deepstack_routes.ts";
+import { NO_ROUTE } from "./metrics.ts";
 import { problemResponse } from "./problem.ts";
 import { requestIdFrom } from "./request_id.ts";
 import { allowedMethods, routesFor } from "./routes.ts";
@@ -17,6 +18,9 @@ const SAFE_HEADERS = {
   "Cache-Control": "no-store",
 } as const;
 
+/** Paths that are asked all the time. */
+const QUIET = /^\/(health\/|metrics$)/;
+
 /** Routes, request ids, problem documents and one log line a request. */
 export function createApp(served: Served): Hono<AppEnv> {
   const routes = routesFor(served);
@@ -24,6 +28,7 @@ export function createApp(served: Served): Hono<AppEnv> {
 
   app.use(async (c, next) => {
     c.set("requestId", requestIdFrom(c.req.header("x-request-id")));
+    c.set("route", NO_ROUTE);
     c.set("arrivedMs", performance.now());
     c.set("gone", goneSignal(c));
     await next();
@@ -31,7 +36,8 @@ export function createApp(served: Served): Hono<AppEnv> {
     for (const [name, value] of Object.entries(SAFE_HEADERS)) {
       if (!c.res.headers.has(name)) c.res.headers.set(name, value);
     }
-    const level = c.req.path.startsWith("/health/") ? "debug" : "info";
+    served.metrics.request(c.var.route, c.res.status);
+    const level = QUIET.test(c.req.path) ? "debug" : "info";
     log[level]("{method} {path} {status} {ms} ms {id}", {
       method: c.req.method,
       path: c.req.path,
@@ -41,7 +47,12 @@ export function createApp(served: Served): Hono<AppEnv> {
     });
   });
 
-  for (const { method, path, handle } of routes) app.on(method, path, (c) => handle(c));
+  for (const { method, path, handle } of routes) {
+    app.on(method, path, (c) => {
+      c.set("route", path);
+      return handle(c);
+    });
+  }
 
   app.notFound((c) => {
     const allowed = allowedMethods(routes, c.req.path);

@@ -16,7 +16,8 @@ export function readyHandler(served: Served): (c: AppContext) => Response {
   return (c) => {
     const readiness = readinessOf(served);
     if (readiness.status === "ready") return c.json(readiness);
-    const { reason } = served.service.state;
+    const reason = served.service.state.reason ??
+      (served.service.state.status === "ready" ? "The cache of engines is being compared with this machine" : null);
     const error = readiness.status === "stopping"
       ? new TrtdError("SHUTTING_DOWN", "The server is stopping")
       : new TrtdError("MODEL_NOT_READY", reason ?? "The model is being loaded", { retryAfterS: 1 });
@@ -43,8 +44,9 @@ export function pingHandler(): (c: AppContext) => Response {
   return (c) => c.json({ success: true });
 }
 
-function readinessOf({ service, models }: Served): Readiness {
-  const { status, workers, queue } = service.state;
+function readinessOf({ service, engines, models }: Served): Readiness {
+  const { workers, queue, ...state } = service.state;
+  const status = state.status === "ready" && engines.pending ? "starting" : state.status;
   const rows = models.map(({ name }) => {
     const loaded = service.models.find((model) => model.name === name);
     return { name, ready: status === "ready" && loaded !== undefined, backend: loaded?.backend ?? null };
@@ -53,7 +55,7 @@ function readinessOf({ service, models }: Served): Readiness {
   return { status, degraded, models: rows, workers: { ...workers }, queue: { ...queue } };
 }
 
-function modelAnswer({ service, models }: Served, model: Model): ModelAnswer {
+function modelAnswer({ service, engines, models }: Served, model: Model): ModelAnswer {
   const loaded = service.models.find(({ name }) => name === model.name);
   const { manifest } = model;
   const labels = loaded?.labels ?? manifest.labels;
@@ -63,6 +65,7 @@ function modelAnswer({ service, models }: Served, model: Model): ModelAnswer {
     ready: loaded !== undefined && service.state.status === "ready",
     labels: labels === undefined ? null : [...labels],
     backend: loaded?.backend ?? null,
+    engine: engines.status(model.name),
     description: manifest.description ?? null,
     license: manifest.license ?? null,
   };

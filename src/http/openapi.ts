@@ -10,7 +10,7 @@ type Json = Record<string, unknown>;
 /** What the document says of one route. */
 interface Operation {
   readonly summary: string;
-  readonly tag: "detection" | "models" | "health" | "vision" | "documents";
+  readonly tag: "detection" | "models" | "health" | "metrics" | "vision" | "documents";
   /** Media types and schemas of the answer with status 200; a text is the name of a component. */
   readonly answer: Readonly<Record<string, string | Json>>;
   readonly query?: z.ZodObject;
@@ -98,6 +98,12 @@ const OPERATIONS: () => Readonly<Record<string, Operation>> = () => ({
     tag: "health",
     answer: { [JSON_TYPE]: "Readiness" },
     codes: ["MODEL_NOT_READY"],
+  },
+  "GET /metrics": {
+    summary: "Counters and gauges for Prometheus",
+    tag: "metrics",
+    answer: { "text/plain": { type: "string" } },
+    codes: [],
   },
   "POST /v1/vision/detection": vision("Detect objects, as DeepStack and CodeProject.AI do", []),
   "POST /v1/vision/custom/:name": vision("Detect objects with a model, as DeepStack does", NAMED_CODES),

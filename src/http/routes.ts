@@ -3,6 +3,7 @@ import { visionHandler, visionListHandler } from "./deepstack_routes.ts";
 import { detectHandler } from "./detect_routes.ts";
 import { docsFileHandler, docsHandler, openApiHandler } from "./docs_routes.ts";
 import { liveHandler, modelHandler, modelsHandler, pingHandler, readyHandler } from "./info_routes.ts";
+import { metricsHandler } from "./metrics.ts";
 import type { AppContext, Served } from "./service.ts";
 
 export interface Route {
@@ -22,6 +23,7 @@ export function routesFor(served: Served): readonly Route[] {
     route("GET", "/v1/models/:name", modelHandler(served)),
     route("GET", "/health/live", liveHandler()),
     route("GET", "/health/ready", readyHandler(served)),
+    route("GET", "/metrics", metricsHandler(served)),
     route("POST", "/v1/vision/detection", visionHandler(served)),
     route("POST", "/v1/vision/custom/list", list),
     route("GET", "/v1/vision/custom/list", list),

@@ -1,5 +1,6 @@
 /** Shapes of requests and answers: they validate, and `/openapi.json` is made from them. */
 import { z } from "zod";
+import { engineStatusSchema } from "../serving/engine_messages.ts";
 
 /** Schemas that `/openapi.json` names. */
 export const components = z.registry<{ id: string; description?: string }>();
@@ -57,12 +58,18 @@ export const problemSchema = z.object({
   request_id: z.string(),
 }).register(components, { id: "Problem", description: "RFC 9457 problem document" });
 
+export const engineSchema = engineStatusSchema.register(components, {
+  id: "Engine",
+  description: "What the cache has for the model, as of the server's start; `backend` tells what answers",
+});
+
 export const modelSchema = z.object({
   name: z.string(),
   default: z.boolean().describe("Whether /v1/detect uses it"),
   ready: z.boolean(),
   labels: z.array(z.string()).nullable().describe("By class id; null until the model is loaded, unless declared"),
   backend: backendSchema.nullable().describe("Null until the model is loaded"),
+  engine: engineSchema,
   description: z.string().nullable(),
   license: z.string().nullable(),
 }).register(components, { id: "Model" });

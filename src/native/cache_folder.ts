@@ -1,21 +1,17 @@
 /** The folder in which trtd keeps what it may lose: unpacked libraries, later engines' side files. */
 
-import { isAbsolute, join, resolve } from "node:path";
+import { join } from "node:path";
+import { userCacheFolder } from "../config/user_folder.ts";
 import { TrtdError } from "../errors.ts";
 import { cacheFailure } from "./failure.ts";
 
 /**
- * Path of the cache folder: `TRTD_CACHE_DIR` (where the setting `cache_dir` ends up, so that worker processes inherit
- * it), else `trtd` in the user's cache folder (`XDG_CACHE_HOME` when absolute, else `~/.cache`).
+ * Path of the cache folder, see {@link userCacheFolder}.
  * @throws {TrtdError} `CACHE_FOLDER_UNUSABLE` when none of them is set
  */
 export function cacheFolder(): string {
-  const explicit = Deno.env.get("TRTD_CACHE_DIR");
-  if (explicit) return resolve(explicit);
-  const xdg = Deno.env.get("XDG_CACHE_HOME");
-  if (xdg && isAbsolute(xdg)) return join(xdg, "trtd");
-  const home = Deno.env.get("HOME");
-  if (home && isAbsolute(home)) return join(home, ".cache", "trtd");
+  const path = userCacheFolder();
+  if (path !== null) return path;
   throw new TrtdError("CACHE_FOLDER_UNUSABLE", 'None of "TRTD_CACHE_DIR", "XDG_CACHE_HOME" and "HOME" names a folder');
 }
 

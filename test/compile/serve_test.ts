@@ -27,7 +27,16 @@ boxTest("serve answers with what detect finds, and stops without a trace", async
     assert.equal(response.status, 200);
     const answer = await response.json();
     assert.deepEqual(answer.detections, expected.detections);
-    for (const path of ["/v1/models", "/openapi.json", "/docs", "/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css"]) {
+    for (
+      const path of [
+        "/v1/models",
+        "/metrics",
+        "/openapi.json",
+        "/docs",
+        "/docs/swagger-ui-bundle.js",
+        "/docs/swagger-ui.css",
+      ]
+    ) {
       const response = await fetch(`${server.url}${path}`);
       assert.equal(response.status, 200, path);
       assert.ok((await response.arrayBuffer()).byteLength > 100, path);

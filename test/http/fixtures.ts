@@ -2,8 +2,9 @@
 import { deflateSync } from "node:zlib";
 import { createApp } from "../../src/http/app.ts";
 import { BodyBudget } from "../../src/http/body.ts";
+import { Metrics } from "../../src/http/metrics.ts";
 import { HttpServer, type ServerSettings } from "../../src/http/server.ts";
-import type { HttpSettings } from "../../src/http/service.ts";
+import type { EngineStatuses, HttpSettings } from "../../src/http/service.ts";
 import type { Model } from "../../src/models/model.ts";
 import { ServingManager, type ServingOptions } from "../../src/serving/manager.ts";
 import { warmUpPicture } from "../../src/serving/warm_up_picture.ts";
@@ -70,6 +71,7 @@ export const MODEL: Model = {
 export interface TestServer extends AsyncDisposable {
   readonly server: HttpServer;
   readonly manager: ServingManager;
+  readonly metrics: Metrics;
   readonly worker: FakeWorker;
   readonly url: string;
 }
@@ -77,8 +79,14 @@ export interface TestServer extends AsyncDisposable {
 export interface TestServerOptions {
   readonly worker?: FakeWorker;
   readonly serving?: Partial<ServingOptions>;
+  readonly engines?: EngineStatuses;
   readonly http?: Partial<ServerSettings & HttpSettings>;
 }
+
+const NO_ENGINES: EngineStatuses = {
+  pending: false,
+  status: () => ({ cache: "none", path: null, missed_because: [], detail: "There is no engine" }),
+};
 
 /** A server on a free port of the loopback. */
 export async function testServer(options: TestServerOptions = {}): Promise<TestServer> {
@@ -102,8 +110,11 @@ export async function testServer(options: TestServerOptions = {}): Promise<TestS
     max_pixels: 40_000_000,
     ...options.http,
   };
+  const metrics = new Metrics();
   const app = createApp({
     service: manager,
+    engines: options.engines ?? NO_ENGINES,
+    metrics,
     settings,
     models: [MODEL],
     budget: new BodyBudget(12 * settings.max_body_bytes),
@@ -113,6 +124,7 @@ export async function testServer(options: TestServerOptions = {}): Promise<TestS
   return {
     server,
     manager,
+    metrics,
     worker,
     url: server.url,
     async [Symbol.asyncDispose]() {

@@ -28,12 +28,17 @@ export interface ServeProcess extends AsyncDisposable {
   workers(): number[];
 }
 
-/** Start it from the source, or from a compiled file. */
-export async function startServe(flags: readonly string[], compiled?: string): Promise<ServeProcess> {
+/** Start it from the source, or from a compiled file. @param env added to the environment */
+export async function startServe(
+  flags: readonly string[],
+  compiled?: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<ServeProcess> {
   const { execPath, mainUrl } = thisProgram();
   const before = compiled === undefined ? ["run", "--quiet", "--allow-all", mainUrl] : [];
   const child = new Deno.Command(compiled ?? execPath, {
     args: [...before, "serve", "--json", "--port", "0", "--log-level", "warning", ...flags],
+    env: { ...env },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
