@@ -12,7 +12,7 @@ const ROOT = resolve(import.meta.dirname!, "..");
 
 /** Rooms by floor; a file directly in src/ is a room of its own name. */
 const FLOORS: readonly (readonly string[])[] = [
-  ["errors.ts", "log.ts", "self_command.ts", "version.ts"],
+  ["errors.ts", "kill_group.ts", "log.ts", "self_command.ts", "version.ts"],
   ["config", "onnx", "native"],
   ["models", "backends", "detect", "tensorrt", "cache"],
   ["serving", "doctor"],

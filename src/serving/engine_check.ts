@@ -4,6 +4,7 @@ import { type Difference, differenceText } from "../cache/key.ts";
 import type { Config } from "../config/config.ts";
 import type { Model } from "../models/model.ts";
 import { plainText } from "../onnx/quoted.ts";
+import { killGroup } from "../kill_group.ts";
 import { type SelfCommand, selfCommand } from "../self_command.ts";
 import {
   ENGINE_LOOKUP_COMMAND,
@@ -68,7 +69,7 @@ export class EngineCheck {
   /** Ends the child. Calling it twice is harmless. */
   async close(): Promise<void> {
     this.#closed = true;
-    killGroup(this.#child);
+    if (this.#child !== undefined) killGroup(this.#child.pid);
     await this.done;
   }
 
@@ -114,7 +115,7 @@ export class EngineCheck {
     let late = false;
     const timer = setTimeout(() => {
       late = true;
-      killGroup(child);
+      killGroup(child.pid);
     }, timeoutMs);
     const question: EngineQuestion = { config, models: models.map(({ name, path }) => ({ name, path })) };
     const control = child.stdin.getWriter();
@@ -128,7 +129,7 @@ export class EngineCheck {
       return engineAnswerSchema.parse(JSON.parse(await reading)).models;
     } finally {
       clearTimeout(timer);
-      killGroup(child);
+      killGroup(child.pid);
       this.#child = undefined;
       await child.status;
       await control.close().catch(() => {});
@@ -194,16 +195,4 @@ async function textOf(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<
     if (text.length > ANSWER_BYTES_MAX) throw new Error("The answer is too long");
   }
   return text;
-}
-
-/** Ends the child and whatever it started; it leads its own group. */
-function killGroup(child: Deno.ChildProcess | undefined): void {
-  if (child === undefined) return;
-  try {
-    Deno.kill(-child.pid, "SIGKILL");
-  } catch (error) {
-    const gone = error instanceof Deno.errors.NotFound ||
-      error instanceof Error && /ESRCH|process/i.test(error.message);
-    if (!gone) throw error;
-  }
 }

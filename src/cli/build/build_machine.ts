@@ -12,6 +12,7 @@ import { probeCommand } from "../../tensorrt/probe/probe_command.ts";
 import { supportVerdict } from "../../tensorrt/support/support.ts";
 import type { Platform } from "../../tensorrt/support/support_table.ts";
 import { versionFromText } from "../../tensorrt/versions.ts";
+import type { CommandContext } from "../command.ts";
 
 export interface MachineWishes {
   /** The setting `tensorrt`, absolute. */
@@ -45,6 +46,17 @@ export interface Probed {
   readonly hostAvailable: number | null;
   readonly l4t: string | null;
 }
+
+/** What the settings and a command ask of the machine. */
+export const machineWishes = (
+  { config, terminal }: Pick<CommandContext, "config" | "terminal">,
+  { targets, force }: Pick<MachineWishes, "targets" | "force">,
+): MachineWishes => ({
+  tensorrt: config.tensorrt === undefined ? undefined : terminal.resolve(config.tensorrt),
+  device: config.device,
+  targets,
+  force,
+});
 
 /** Asks the machine in child processes, then chooses. @throws {TrtdError} see {@link chooseMachine} */
 export async function findMachine(wishes: MachineWishes): Promise<BuildMachine> {

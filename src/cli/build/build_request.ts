@@ -4,8 +4,8 @@ import { type Command, Option } from "commander";
 import { type CacheKey, type Json, keyFrom } from "../../cache/key.ts";
 import { modelDigest } from "../../cache/model_digest.ts";
 import type { Config } from "../../config/config.ts";
+import { userCacheFolder } from "../../config/user_folder.ts";
 import { TrtdError } from "../../errors.ts";
-import { cacheFolder } from "../../native/cache_folder.ts";
 import type { Model } from "../../models/model.ts";
 import { fileFailure, readModelFile } from "../../models/model_file.ts";
 import { findModel } from "../../models/registry.ts";
@@ -20,7 +20,7 @@ import { type BuildWishes, planBuild } from "../../tensorrt/plan/plan.ts";
 import { TACTIC_SOURCES } from "../../tensorrt/plan/plan_options.ts";
 import type { EnginePrecision } from "../../tensorrt/plan/plan_precision.ts";
 import { VERSION } from "../../version.ts";
-import { type BuildMachine, findMachine } from "./build_machine.ts";
+import { type BuildMachine, findMachine, machineWishes } from "./build_machine.ts";
 import type { CommandContext, Terminal } from "../command.ts";
 
 /** An engine that somebody asked for on the command line. */
@@ -67,9 +67,10 @@ export function addBuildFlags(command: Command): void {
 
 /**
  * Plans the build that the command line asks for.
+ * @param ask asks the machine; requests that differ in the model alone may share the answer
  * @throws {TrtdError} those of `findModel`, `readModel`, `findMachine` and `planBuild`; `USAGE`
  */
-export async function planRequest(context: CommandContext): Promise<PlannedRequest> {
+export async function planRequest(context: CommandContext, ask = findMachine): Promise<PlannedRequest> {
   const { args, flags, config, terminal } = context;
   const given = wishesFrom(flags, config, terminal);
   const modelsDir = terminal.resolve(config.models);
@@ -77,12 +78,7 @@ export async function planRequest(context: CommandContext): Promise<PlannedReque
   const { model, wishes, remarks } = await sourceOf(named, given);
   const [{ facts, precision, digests }, machine] = await Promise.all([
     modelOf(model.path),
-    findMachine({
-      tensorrt: config.tensorrt === undefined ? undefined : terminal.resolve(config.tensorrt),
-      device: config.device,
-      targets: wishes.targets,
-      force: wishes.force === true,
-    }),
+    ask(machineWishes(context, { targets: wishes.targets, force: wishes.force === true })),
   ]);
   const plan = planBuild({ facts, precision }, machine.machine, wishes);
   const { parser, plugins } = plan.libraries;
@@ -182,12 +178,8 @@ async function libraryDigest(path: string): Promise<string> {
 
 /** Where digests of files that do not change are remembered; null when the user has no cache folder. */
 export function digestsFolder(): string | null {
-  try {
-    return join(cacheFolder(), "digests");
-  } catch (error) {
-    if (error instanceof TrtdError) return null;
-    throw error;
-  }
+  const folder = userCacheFolder();
+  return folder === null ? null : join(folder, "digests");
 }
 
 function wishesFrom(flags: Readonly<Record<string, unknown>>, config: Config, terminal: Terminal): BuildWishes {

@@ -3,7 +3,7 @@ import type { GuardEngine, GuardMachine } from "../../cache/guard.ts";
 import type { Listed } from "../../cache/inventory.ts";
 import { familyOf, versionFromText } from "../../tensorrt/versions.ts";
 import { VERSION } from "../../version.ts";
-import { type BuildMachine, findMachine } from "../build/build_machine.ts";
+import { type BuildMachine, findMachine, machineWishes } from "../build/build_machine.ts";
 import type { CommandContext } from "../command.ts";
 
 /** Engines that could be used, by place. */
@@ -15,15 +15,8 @@ export const guardEngines = (listed: readonly Listed[]): GuardEngine[] =>
   });
 
 /** This machine, as a build would see it. @throws {TrtdError} those of `findMachine` */
-export async function guardMachine({ config, terminal }: CommandContext): Promise<GuardMachine> {
-  return guardMachineOf(
-    await findMachine({
-      tensorrt: config.tensorrt === undefined ? undefined : terminal.resolve(config.tensorrt),
-      device: config.device,
-      targets: undefined,
-      force: false,
-    }),
-  );
+export async function guardMachine(context: CommandContext): Promise<GuardMachine> {
+  return guardMachineOf(await findMachine(machineWishes(context, { targets: undefined, force: false })));
 }
 
 /** A machine that was asked already. */

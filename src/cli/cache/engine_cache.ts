@@ -4,9 +4,8 @@ import type { CacheRemark } from "../../cache/remark.ts";
 import { type EngineCache, openEngineCache } from "../../cache/store.ts";
 import { trustOf } from "../../cache/trust/trust.ts";
 import type { Config } from "../../config/config.ts";
-import { TrtdError } from "../../errors.ts";
+import { userCacheFolder } from "../../config/user_folder.ts";
 import { getLogger } from "../../log.ts";
-import { cacheFolder } from "../../native/cache_folder.ts";
 import { plainText } from "../../onnx/quoted.ts";
 import type { Terminal } from "../command.ts";
 
@@ -24,7 +23,7 @@ export async function openCache(config: Config, terminal: Pick<Terminal, "resolv
   const told = new Set<string>();
   return openEngineCache({
     modelsDir: terminal.resolve(config.models),
-    userCacheDir: userCacheDir(),
+    userCacheDir: userCacheFolder(),
     layout: config.cache_layout,
     trustedOwners,
     sizeLimitBytes: config.cache_size_limit_mb === 0 ? null : config.cache_size_limit_mb * BYTES_PER_MB,
@@ -36,14 +35,4 @@ export async function openCache(config: Config, terminal: Pick<Terminal, "resolv
       terminal.note(`trtd: ${plainText(text)}`);
     },
   });
-}
-
-/** Where engines go when the folder of models does not do; null for a user without a cache folder. */
-function userCacheDir(): string | null {
-  try {
-    return cacheFolder();
-  } catch (error) {
-    if (error instanceof TrtdError) return null;
-    throw error;
-  }
 }

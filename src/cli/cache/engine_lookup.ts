@@ -7,6 +7,7 @@ import type { EngineCache } from "../../cache/store.ts";
 import { TrtdError } from "../../errors.ts";
 import { plainText } from "../../onnx/quoted.ts";
 import type { EngineLookup } from "../../serving/engine_messages.ts";
+import type { findMachine } from "../build/build_machine.ts";
 import { type PlannedRequest, planRequest } from "../build/build_request.ts";
 import type { CommandContext } from "../command.ts";
 import { openCache } from "./engine_cache.ts";
@@ -14,18 +15,20 @@ import { guardEngines, guardMachineOf } from "./cache_guard.ts";
 
 /**
  * Looks for the engine that `trtd build-engine MODEL` without flags would ask for, and compares all engines of the model
- * with this machine. Asks the machine in child processes. Never throws a {@link TrtdError}: that is an answer.
+ * with this machine. Never throws a {@link TrtdError}: that is an answer.
+ * @param ask asks the machine in child processes; the answer may be that for another model
  */
 export async function lookUpEngine(
   context: CommandContext,
   { name, path }: { readonly name: string; readonly path: string },
+  ask: typeof findMachine,
 ): Promise<EngineLookup> {
   const remarks: string[] = [];
   const nothing = { name, path: null, missed_because: [], changes: [], rebuilt: [], remarks };
   let planned: PlannedRequest;
   let cache: EngineCache;
   try {
-    planned = await planRequest({ ...context, args: [path] });
+    planned = await planRequest({ ...context, args: [path] }, ask);
     cache = await openCache(context.config, {
       resolve: context.terminal.resolve,
       note: (text) => void remarks.push(text.replace(/^trtd: /, "")),

@@ -2,6 +2,7 @@
 import { EXIT } from "../../errors.ts";
 import { ENGINE_LOOKUP_COMMAND, type EngineQuestion } from "../../serving/engine_messages.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
+import { type BuildMachine, findMachine, type MachineWishes } from "../build/build_machine.ts";
 import { lookUpEngine } from "../cache/engine_lookup.ts";
 
 const QUESTION_CHARACTERS_MAX = 1_048_576;
@@ -23,7 +24,9 @@ export const engineLookupCommand: CliCommand = {
 
 async function answer(context: CommandContext, { config, models }: EngineQuestion): Promise<number> {
   const answers = [];
-  for (const model of models) answers.push(await lookUpEngine({ ...context, config, flags: {} }, model));
+  let machine: Promise<BuildMachine> | undefined;
+  const askOnce = (wishes: MachineWishes) => machine ??= findMachine(wishes);
+  for (const model of models) answers.push(await lookUpEngine({ ...context, config, flags: {} }, model, askOnce));
   context.terminal.print(JSON.stringify({ models: answers }));
   return EXIT.fine;
 }

@@ -17,7 +17,7 @@ export const floatAttribute = (name: string, f: number): AttributeProto => ({ ..
 
 export const intAttribute = (name: string, i: number): AttributeProto => ({ ...BARE, name, i: BigInt(i), type: INT });
 
-export const intsAttribute = (name: string, ints: readonly number[]): AttributeProto => ({
+export const intsAttribute = (name: string, ints: readonly (number | bigint)[]): AttributeProto => ({
   ...BARE,
   name,
   ints: ints.map(BigInt),

@@ -1,7 +1,24 @@
-/** The order of nodes in a graph and all graphs within it. */
+/** The order of nodes in a model, in a graph and in all graphs within it. */
+import type { GraphProto, ModelProto, NodeProto } from "../proto.ts";
+import { namesRead } from "./dead.ts";
 import { subgraphs } from "./nodes.ts";
-import type { GraphProto, NodeProto } from "../proto.ts";
-import { sortedNodes } from "./order.ts";
+
+export interface SortedModel {
+  /** The given model itself when it is in order. */
+  readonly model: ModelProto;
+  /** Says that the order is another one, for a pass's report; empty when it is not. */
+  readonly remarks: readonly string[];
+}
+
+/** The model with the nodes of its graph, and of all graphs within, behind those that they read. Functions stay. */
+export function sortedModel(model: ModelProto): SortedModel {
+  const graph = model.graph && sortedGraph(model.graph);
+  if (graph === undefined || graph === model.graph) return { model, remarks: [] };
+  return {
+    model: { ...model, graph },
+    remarks: ["The nodes were out of order, each stands behind those that it reads now"],
+  };
+}
 
 /**
  * The graph with every node behind those that it waits for, otherwise in the old order; graphs within too.
@@ -22,4 +39,37 @@ function withSortedGraphs(node: NodeProto): NodeProto {
     return changed ? { ...one, ...(g === undefined ? {} : { g }), graphs } : one;
   });
   return attribute.some((one, at) => one !== node.attribute[at]) ? { ...node, attribute } : node;
+}
+
+/**
+ * The graph with each node behind those that it reads, as the standard demands and some converters forget; otherwise in
+ * the order that it has. Graphs within nodes stay as they are.
+ * @param graph without cycles
+ * @returns the given graph when it is in order
+ */
+function sortedNodes(graph: GraphProto): GraphProto {
+  const makers = new Map<string, NodeProto>();
+  for (const node of graph.node) for (const output of node.output) if (output !== "") makers.set(output, node);
+  const sorted = new Set<NodeProto>();
+  // A graph within a node may call its own values by the names of values around it.
+  const entered = new Set<NodeProto>();
+  for (const root of graph.node) {
+    const path: { node: NodeProto; sources: NodeProto[] }[] = [];
+    const enter = (node: NodeProto) => {
+      entered.add(node);
+      path.push({ node, sources: namesRead(node).flatMap((name) => makers.get(name) ?? []).reverse() });
+    };
+    if (!sorted.has(root)) enter(root);
+    for (let step = path.at(-1); step !== undefined; step = path.at(-1)) {
+      const source = step.sources.pop();
+      if (source === undefined) {
+        sorted.add(step.node);
+        path.pop();
+      } else if (!entered.has(source)) {
+        enter(source);
+      }
+    }
+  }
+  const node = [...sorted];
+  return node.every((one, at) => one === graph.node[at]) ? graph : { ...graph, node };
 }

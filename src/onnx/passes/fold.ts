@@ -15,7 +15,7 @@ import { Names } from "../graph/names.ts";
 import type { Pass } from "./pass.ts";
 import { IR_VERSION_FREE_INITIALIZERS } from "../graph/scopes.ts";
 import { Knowledge, opsetOf } from "../infer/shapes.ts";
-import { sortedModel } from "../graph/sorted_model.ts";
+import { sortedModel } from "../graph/sorted_graph.ts";
 
 export const foldPass: Pass = {
   name: "fold",

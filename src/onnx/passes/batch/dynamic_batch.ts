@@ -22,7 +22,7 @@ import { Names, titleOf } from "../../graph/names.ts";
 import type { Pass } from "../pass.ts";
 import { declared, IR_VERSION_FREE_INITIALIZERS } from "../../graph/scopes.ts";
 import { declaredDims, Knowledge, opsetOf } from "../../infer/shapes.ts";
-import { sortedModel } from "../../graph/sorted_model.ts";
+import { sortedModel } from "../../graph/sorted_graph.ts";
 
 const AXIS_NAME = "batch";
 

@@ -10,7 +10,7 @@ import { batchInput, dynamicBatchPass, trueInputs } from "./dynamic_batch.ts";
 import type { Dim } from "../../infer/evaluate_tensor.ts";
 import type { Pass } from "../pass.ts";
 import { declaredDims, Knowledge, opsetOf } from "../../infer/shapes.ts";
-import { sortedModel } from "../../graph/sorted_model.ts";
+import { sortedModel } from "../../graph/sorted_graph.ts";
 
 export interface StaticBatchOptions {
   /** Pictures in each run, 1 or more. @default 1 */

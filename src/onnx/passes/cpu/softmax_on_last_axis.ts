@@ -4,7 +4,8 @@
  * Ultralytics' exports turn the distances of every anchor into `[N, 16, 4, A]` and take Softmax over the 16. ONNX
  * Runtime moves the axis to the end and back element by element on one thread; a Transpose node of its own is fast.
  */
-import { ATTRIBUTE_TYPE, type AttributeProto, type GraphProto, type ModelProto, type NodeProto } from "../../proto.ts";
+import type { GraphProto, ModelProto, NodeProto } from "../../proto.ts";
+import { intAttribute, intsAttribute } from "../../graph/attributes.ts";
 import { domainOf } from "../../graph/nodes.ts";
 import { attribute, GraphIndex, isOperator, nodeOf } from "../../graph/graph_index.ts";
 
@@ -37,7 +38,7 @@ export function softmaxOnLastAxis(graph: GraphProto, opsets: ModelProto["opset_i
     replaced.set(softmax, [
       transposeOf(transpose.input[0]!, moved, swapped(order, axis, last)),
       nodeOf("Softmax", { inputs: [moved], outputs: [weighed], name: `${weighed}/node` }, [
-        attributeOf("axis", { i: -1n, type: ATTRIBUTE_TYPE.INT }),
+        intAttribute("axis", -1),
       ]),
       transposeOf(weighed, output, swapped(order.map((_, at) => BigInt(at)), axis, last)),
     ]);
@@ -55,17 +56,5 @@ function swapped(order: readonly bigint[], a: number, b: number): bigint[] {
 
 const transposeOf = (input: string, output: string, perm: bigint[]): NodeProto =>
   nodeOf("Transpose", { inputs: [input], outputs: [output], name: `${output}/node` }, [
-    attributeOf("perm", { ints: perm, type: ATTRIBUTE_TYPE.INTS }),
+    intsAttribute("perm", perm),
   ]);
-
-const attributeOf = (name: string, value: Partial<AttributeProto>): AttributeProto => ({
-  name,
-  floats: [],
-  ints: [],
-  strings: [],
-  tensors: [],
-  graphs: [],
-  type_protos: [],
-  sparse_tensors: [],
-  ...value,
-});

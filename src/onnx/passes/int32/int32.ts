@@ -26,7 +26,7 @@ import { indexInputs } from "./int32_types.ts";
 import { Names, titleOf } from "../../graph/names.ts";
 import type { Pass } from "../pass.ts";
 import { Edits, type Scope, scopesOf, type Use } from "../../graph/scopes.ts";
-import { sortedModel } from "../../graph/sorted_model.ts";
+import { sortedModel } from "../../graph/sorted_graph.ts";
 
 /** From this IR version on an initializer that is an input too is a default, which a caller may replace. */
 const IR_VERSION_DEFAULTS = 4;

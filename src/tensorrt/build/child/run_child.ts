@@ -11,6 +11,7 @@ import {
   type ChildMessage,
   messageFrom,
 } from "./messages.ts";
+import { killGroup } from "../../../kill_group.ts";
 
 export interface RunChildOptions<Report extends ChildReport = BuildReport, Stage extends string = BuildStage> {
   /** Milliseconds after which the child is killed. */
@@ -146,17 +147,6 @@ function drain(stream: ReadableStream<Uint8Array>, onLines: (lines: readonly str
       await done.catch(() => {});
     },
   };
-}
-
-/** Ends the child and whatever it started; it leads its own group. */
-function killGroup(pid: number): void {
-  try {
-    Deno.kill(-pid, "SIGKILL");
-  } catch (error) {
-    const gone = error instanceof Deno.errors.NotFound ||
-      error instanceof Error && /ESRCH|process/i.test(error.message);
-    if (!gone) throw error;
-  }
 }
 
 async function riseOf(count: () => number | null, before: number | null): Promise<number | null> {
