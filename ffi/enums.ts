@@ -24,6 +24,7 @@ export enum Status {
   OUT_OF_MEMORY = 19,
   REFUSED = 20,
   INTERNAL = 21,
+  PICTURE_REFUSED = 22,
 }
 
 /** Where an error comes from: `trtd_origin`. */
@@ -189,6 +190,7 @@ export enum RuntimeOption {
 export enum ContextFlag {
   RUNTIME_CACHE = 1,
   CUDA_GRAPH = 2,
+  SPECIALIZE = 4,
 }
 
 /** How a detector's output tensors are laid out: `trtd_layout`. */
@@ -211,4 +213,35 @@ export enum BoxFlag {
   OF_CLASS = 4,
   ANCHORS = 8,
   OWN_ANCHORS = 16,
+}
+
+/** What a frame in host memory is: `trtd_frame_kind`. */
+export enum FrameKind {
+  RGB = 0,
+  JPEG = 1,
+}
+
+/** Bits of the flags for making a pipeline or runner: `trtd_pipeline_flag`. */
+export enum PipelineFlag {
+  CUDA_GRAPH = 1,
+  SHARED_COPIES = 2,
+}
+
+/** Bits of the flags of a run: `trtd_run_flag`. */
+export enum RunFlag {
+  TIMED = 1,
+}
+
+/** Bits of the flags for timing a context: `trtd_time_flag`. */
+export enum TimeFlag {
+  GRAPH = 1,
+  CLOCK = 2,
+  THROUGHPUT = 4,
+}
+
+/** Which part of nvJPEG decodes: `trtd_jpeg_backend`. */
+export enum JpegBackend {
+  AUTO = 0,
+  HYBRID = 1,
+  HARDWARE = 3,
 }

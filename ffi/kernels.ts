@@ -99,6 +99,100 @@ export interface Boxes {
   readonly labels: Int32Array<ArrayBuffer>;
 }
 
+/** {@link LetterboxSpec} as `trtd_letterbox_spec`. */
+export function letterboxRecord(spec: LetterboxSpec): Bytes {
+  const type = spec.type === "float16" ? ElementType.FLOAT16 : ElementType.FLOAT32;
+  const order = spec.order === "bgr" ? 1 : 0;
+  return bytesOf(Int32Array.of(spec.framesMax, spec.width, spec.height, type, order, spec.range, 0, 0));
+}
+
+/** {@link DetectionsSpec} as `trtd_detect_spec`. */
+export function detectionsRecord(spec: DetectionsSpec): Bytes {
+  const { types, strides = [], boxFlags = 0, candidatesMax = 5000, background = -1 } = spec;
+  const four = (list: readonly number[]) => [0, 1, 2, 3].map((i) => list[i] ?? 0);
+  const numbers = [
+    [spec.layout, spec.classes, spec.width, spec.height, ...four(types), spec.rows, spec.columns],
+    [boxFlags, strides.length, ...four(strides)],
+    [spec.imagesMax, spec.boxesMax, candidatesMax, spec.labels, spec.suppress ? 1 : 0, background, 0, 0],
+  ].flat();
+  return bytesOf(Int32Array.from(numbers));
+}
+
+/** Questions as `trtd_detections_set_images()` takes them. */
+export interface QuestionArrays {
+  readonly scores: Bytes;
+  readonly ious: Bytes;
+  readonly limits: Bytes;
+  readonly placements: Bytes | null;
+  readonly wanted: Bytes | null;
+}
+
+/**
+ * @param labels that a choice tells of
+ * @throws {RangeError} when some questions have a placement and others none
+ */
+export function questionArrays(questions: readonly Question[], labels: number): QuestionArrays {
+  const placed = questions.flatMap(({ placement }) => placement === undefined || placement === null ? [] : [placement]);
+  if (placed.length !== 0 && placed.length !== questions.length) {
+    throw new RangeError("All pictures of a run have a placement, or none has");
+  }
+  const places = placed.flatMap(({ left, top, scaleX, scaleY, source }) => [
+    left,
+    top,
+    scaleX,
+    scaleY,
+    source.width,
+    source.height,
+  ]);
+  const limits = questions.flatMap(({ max, classAgnostic, wanted }) => [
+    max,
+    classAgnostic === true ? 1 : 0,
+    wanted === undefined || wanted === null ? 0 : 1,
+  ]);
+  return {
+    scores: bytesOf(Float32Array.from(questions, ({ score }) => score)),
+    ious: bytesOf(Float32Array.from(questions, ({ iou }) => iou)),
+    limits: bytesOf(Int32Array.from(limits)),
+    placements: placed.length === 0 ? null : bytesOf(Float64Array.from(places)),
+    wanted: wantedBits(questions, labels),
+  };
+}
+
+function wantedBits(questions: readonly Question[], labels: number): Bytes | null {
+  if (questions.every(({ wanted }) => wanted === undefined || wanted === null)) return null;
+  const words = Math.ceil(labels / 32);
+  const bits = new Uint32Array(words * questions.length);
+  questions.forEach(({ wanted }, image) => {
+    for (let label = 0; label < labels; label++) {
+      if (wanted?.[label] === 1) bits[image * words + (label >> 5)]! |= 1 << (label & 31);
+    }
+  });
+  return bytesOf(bits);
+}
+
+/** Memory that boxes are read into, of one picture after another. */
+export class BoxReader {
+  readonly #numbers: Float32Array<ArrayBuffer>;
+  readonly #labels: Int32Array<ArrayBuffer>;
+  readonly #counts = new Uint32Array(2);
+
+  constructor(boxesMax: number) {
+    this.#numbers = new Float32Array(5 * boxesMax);
+    this.#labels = new Int32Array(boxesMax);
+  }
+
+  /** Boxes that `give` writes to the places. */
+  read(give: (numbers: Bytes, labels: Bytes, capacity: number, counts: Bytes) => void): Boxes {
+    give(bytesOf(this.#numbers), bytesOf(this.#labels), this.#labels.length, bytesOf(this.#counts));
+    const count = this.#counts[0]!;
+    return {
+      found: this.#counts[1]!,
+      numbers: this.#numbers.slice(0, 5 * count),
+      labels: this.#labels.slice(0, count),
+    };
+  }
+}
+
 /** The kernels, compiled for a device. */
 export class Kernels extends Owned {
   /**
@@ -115,9 +209,7 @@ export class Kernels extends Owned {
 
   /** @throws {ShimError} `INVALID_ARGUMENT`, `OUT_OF_MEMORY` */
   createLetterbox(spec: LetterboxSpec): LetterboxKernel {
-    const type = spec.type === "float16" ? ElementType.FLOAT16 : ElementType.FLOAT32;
-    const order = spec.order === "bgr" ? 1 : 0;
-    const record = bytesOf(Int32Array.of(spec.framesMax, spec.width, spec.height, type, order, spec.range, 0, 0));
+    const record = letterboxRecord(spec);
     return new LetterboxKernel(
       outU64((out) => call((symbols, error) => symbols.trtd_letterbox_create(this.handle, record, out, error))),
     );
@@ -125,14 +217,7 @@ export class Kernels extends Owned {
 
   /** @throws {ShimError} `INVALID_ARGUMENT`, `OUT_OF_MEMORY` */
   createDetections(spec: DetectionsSpec): DetectionsKernel {
-    const { types, strides = [], boxFlags = 0, candidatesMax = 5000, background = -1 } = spec;
-    const four = (list: readonly number[]) => [0, 1, 2, 3].map((i) => list[i] ?? 0);
-    const numbers = [
-      [spec.layout, spec.classes, spec.width, spec.height, ...four(types), spec.rows, spec.columns],
-      [boxFlags, strides.length, ...four(strides)],
-      [spec.imagesMax, spec.boxesMax, candidatesMax, spec.labels, spec.suppress ? 1 : 0, background, 0, 0],
-    ].flat();
-    const record = bytesOf(Int32Array.from(numbers));
+    const record = detectionsRecord(spec);
     return new DetectionsKernel(
       outU64((out) => call((symbols, error) => symbols.trtd_detections_create(this.handle, record, out, error))),
       spec,
@@ -171,18 +256,13 @@ export class LetterboxKernel extends Owned {
 
 /** Reads boxes from a model's outputs. Set what a run reads only after that run is over. */
 export class DetectionsKernel extends Owned {
-  readonly #words: number;
   readonly #labels: number;
-  readonly #numbers: Float32Array<ArrayBuffer>;
-  readonly #ids: Int32Array<ArrayBuffer>;
-  readonly #counts = new Uint32Array(2);
+  readonly #boxes: BoxReader;
 
   constructor(handle: bigint, spec: DetectionsSpec) {
     super(handle);
     this.#labels = spec.labels;
-    this.#words = Math.ceil(spec.labels / 32);
-    this.#numbers = new Float32Array(5 * spec.boxesMax);
-    this.#ids = new Int32Array(spec.boxesMax);
+    this.#boxes = new BoxReader(spec.boxesMax);
   }
 
   /** Where tensor `index` begins. @throws {ShimError} `INVALID_ARGUMENT` */
@@ -194,25 +274,7 @@ export class DetectionsKernel extends Owned {
 
   /** What is asked of each picture of the next runs. @throws {ShimError} `INVALID_ARGUMENT` */
   setQuestions(questions: readonly Question[]): void {
-    const scores = bytesOf(Float32Array.from(questions, ({ score }) => score));
-    const ious = bytesOf(Float32Array.from(questions, ({ iou }) => iou));
-    const limits = bytesOf(Int32Array.from(questions.flatMap(({ max, classAgnostic, wanted }) => [
-      max,
-      classAgnostic === true ? 1 : 0,
-      wanted === undefined || wanted === null ? 0 : 1,
-    ])));
-    const placed = questions.flatMap(({ placement }) =>
-      placement === undefined || placement === null ? [] : [placement]
-    );
-    if (placed.length !== 0 && placed.length !== questions.length) {
-      throw new RangeError("All pictures of a run have a placement, or none has");
-    }
-    const placements = placed.length === 0 ? null : bytesOf(Float64Array.from(
-      placed.flatMap((
-        { left, top, scaleX, scaleY, source },
-      ) => [left, top, scaleX, scaleY, source.width, source.height]),
-    ));
-    const wanted = this.#wantedBits(questions);
+    const { scores, ious, limits, placements, wanted } = questionArrays(questions, this.#labels);
     call((symbols, error) =>
       symbols.trtd_detections_set_images(
         this.handle,
@@ -227,17 +289,6 @@ export class DetectionsKernel extends Owned {
     );
   }
 
-  #wantedBits(questions: readonly Question[]): Bytes | null {
-    if (questions.every(({ wanted }) => wanted === undefined || wanted === null)) return null;
-    const bits = new Uint32Array(this.#words * questions.length);
-    questions.forEach(({ wanted }, image) => {
-      for (let label = 0; label < this.#labels; label++) {
-        if (wanted?.[label] === 1) bits[image * this.#words + (label >> 5)]! |= 1 << (label & 31);
-      }
-    });
-    return bytesOf(bits);
-  }
-
   /** @throws {ShimError} `INVALID_ARGUMENT`, `CUDA_ERROR` */
   enqueue(stream: Stream): void {
     call((symbols, error) => symbols.trtd_detections_enqueue(this.handle, stream.handle, error));
@@ -245,19 +296,8 @@ export class DetectionsKernel extends Owned {
 
   /** Boxes of picture `image`, once the stream is through the run. @throws {ShimError} `INVALID_ARGUMENT` */
   read(image: number): Boxes {
-    const numbers = this.#numbers, labels = this.#ids, counts = this.#counts;
-    call((symbols, error) =>
-      symbols.trtd_detections_read(
-        this.handle,
-        image,
-        bytesOf(numbers),
-        bytesOf(labels),
-        labels.length,
-        bytesOf(counts),
-        error,
-      )
+    return this.#boxes.read((...places) =>
+      call((symbols, error) => symbols.trtd_detections_read(this.handle, image, ...places, error))
     );
-    const count = counts[0]!;
-    return { found: counts[1]!, numbers: numbers.slice(0, 5 * count), labels: labels.slice(0, count) };
   }
 }

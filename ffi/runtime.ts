@@ -102,13 +102,16 @@ export class Engine extends Owned {
    * An execution context.
    * @param options.runtimeCache TensorRT-RTX: keep compiled kernels, beginning with these (empty for none)
    * @param options.cudaGraph TensorRT-RTX: capture the whole graph
+   * @param options.specialize TensorRT-RTX: compile the kernels of a new dynamic shape before its first run and not in
+   * the background, for a pipeline or runner that captures a graph behind it
    */
   async createContext(
-    options: { runtimeCache?: Uint8Array<ArrayBuffer>; cudaGraph?: boolean } = {},
+    options: { runtimeCache?: Uint8Array<ArrayBuffer>; cudaGraph?: boolean; specialize?: boolean } = {},
   ): Promise<ExecutionContext> {
     const cache = options.runtimeCache;
     const flags = (cache === undefined ? 0 : ContextFlag.RUNTIME_CACHE) |
-      (options.cudaGraph === true ? ContextFlag.CUDA_GRAPH : 0);
+      (options.cudaGraph === true ? ContextFlag.CUDA_GRAPH : 0) |
+      (options.specialize === true ? ContextFlag.SPECIALIZE : 0);
     const bytes = cache === undefined || cache.byteLength === 0 ? null : cache;
     return new ExecutionContext(
       await outU64Long((out) =>

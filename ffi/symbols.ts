@@ -3,7 +3,18 @@
  * parameter a line with its C type; `scripts/check_abi.ts` compares the two. Calls that can take long do not block.
  */
 
-import type { Flag, Mode, Option, Part, Pool, RuntimeOption, Selector, Severity, Status } from "./enums.ts";
+import type {
+  Flag,
+  JpegBackend,
+  Mode,
+  Option,
+  Part,
+  Pool,
+  RuntimeOption,
+  Selector,
+  Severity,
+  Status,
+} from "./enums.ts";
 
 /** `TRTD_ABI_VERSION` of the header that this file was written from. */
 export const ABI_VERSION = 1;
@@ -17,6 +28,7 @@ const runtimeOption = "i32" as Deno.NativeI32Enum<RuntimeOption>;
 const part = "i32" as Deno.NativeI32Enum<Part>;
 const mode = "i32" as Deno.NativeI32Enum<Mode>;
 const selector = "i32" as Deno.NativeI32Enum<Selector>;
+const jpegBackend = "i32" as Deno.NativeI32Enum<JpegBackend>;
 
 /** The table for `Deno.dlopen`. */
 export const symbols = {
@@ -44,6 +56,12 @@ export const symbols = {
       "buffer", // trtd_error* error
     ],
     result: status, // int32_t
+  },
+  trtd_address: {
+    parameters: [
+      "buffer", // const void* memory
+    ],
+    result: "u64", // uint64_t
   },
 
   // log
@@ -763,6 +781,155 @@ export const symbols = {
       "buffer", // trtd_error* error
     ],
     result: status, // int32_t
+  },
+
+  // JPEG
+  trtd_jpeg_open: {
+    parameters: [
+      "u64", // uint64_t device
+      "buffer", // const char* path
+      jpegBackend, // int32_t backend
+      "buffer", // uint64_t* decoder
+      "buffer", // trtd_error* error
+    ],
+    result: status, // int32_t
+    nonblocking: true,
+  },
+  trtd_jpeg_facts: {
+    parameters: [
+      "u64", // uint64_t decoder
+      "buffer", // trtd_jpeg_info* info
+      "buffer", // trtd_error* error
+    ],
+    result: status, // int32_t
+  },
+  trtd_jpeg_check: {
+    parameters: [
+      "buffer", // const uint8_t* data
+      "u64", // uint64_t bytes
+      "i32", // int32_t width
+      "i32", // int32_t height
+      "buffer", // trtd_error* error
+    ],
+    result: status, // int32_t
+    nonblocking: true,
+  },
+  trtd_jpeg_decode: {
+    parameters: [
+      "u64", // uint64_t decoder
+      "buffer", // const uint8_t* data
+      "u64", // uint64_t bytes
+      "buffer", // const trtd_jpeg_file* files
+      "u32", // uint32_t count
+      "u64", // uint64_t stream
+      "buffer", // trtd_error* error
+    ],
+    result: status, // int32_t
+    nonblocking: true,
+  },
+
+  // pipeline: frames in, boxes out
+  trtd_pipeline_create: {
+    parameters: [
+      "u64", // uint64_t context
+      "u64", // uint64_t kernels
+      "u64", // uint64_t jpeg
+      "buffer", // const char* input
+      "buffer", // const char* outputs
+      "buffer", // const char* size_input
+      "buffer", // const trtd_letterbox_spec* letterbox
+      "buffer", // const trtd_detect_spec* detections
+      "i32", // int32_t flags
+      "i32", // int32_t spin_us
+      "buffer", // uint64_t* pipeline
+      "buffer", // trtd_error* error
+    ],
+    result: status, // int32_t
+    nonblocking: true,
+  },
+  trtd_pipeline_run: {
+    parameters: [
+      "u64", // uint64_t pipeline
+      "buffer", // const trtd_host_frame* frames
+      "u32", // uint32_t count
+      "buffer", // const float* scores
+      "buffer", // const float* ious
+      "buffer", // const int32_t* limits
+      "buffer", // const double* placements
+      "buffer", // const uint32_t* wanted
+      "i32", // int32_t flags
+      "buffer", // double* times
+      "buffer", // trtd_error* error
+    ],
+    result: status, // int32_t
+    nonblocking: true,
+  },
+  trtd_pipeline_read: {
+    parameters: [
+      "u64", // uint64_t pipeline
+      "u32", // uint32_t image
+      "buffer", // float* numbers
+      "buffer", // int32_t* labels
+      "u32", // uint32_t capacity
+      "buffer", // uint32_t* counts
+      "buffer", // trtd_error* error
+    ],
+    result: status, // int32_t
+  },
+  trtd_pipeline_facts: {
+    parameters: [
+      "u64", // uint64_t pipeline
+      "buffer", // trtd_pipeline_info* info
+      "buffer", // trtd_error* error
+    ],
+    result: status, // int32_t
+  },
+  trtd_runner_create: {
+    parameters: [
+      "u64", // uint64_t context
+      "u64", // uint64_t device
+      "buffer", // const char* inputs
+      "buffer", // const uint64_t* input_bytes
+      "buffer", // const char* outputs
+      "buffer", // const uint64_t* output_bytes
+      "i32", // int32_t flags
+      "i32", // int32_t spin_us
+      "buffer", // uint64_t* runner
+      "buffer", // trtd_error* error
+    ],
+    result: status, // int32_t
+    nonblocking: true,
+  },
+  trtd_runner_run: {
+    parameters: [
+      "u64", // uint64_t runner
+      "buffer", // const trtd_host_tensor* inputs
+      "buffer", // trtd_host_tensor* outputs
+      "buffer", // double* ms
+      "buffer", // trtd_error* error
+    ],
+    result: status, // int32_t
+    nonblocking: true,
+  },
+  trtd_runner_facts: {
+    parameters: [
+      "u64", // uint64_t runner
+      "buffer", // trtd_pipeline_info* info
+      "buffer", // trtd_error* error
+    ],
+    result: status, // int32_t
+  },
+  trtd_context_time: {
+    parameters: [
+      "u64", // uint64_t context
+      "u64", // uint64_t device
+      "u32", // uint32_t runs
+      "i32", // int32_t flags
+      "buffer", // double* ms
+      "buffer", // trtd_error* error
+    ],
+    result: status, // int32_t
+    nonblocking: true,
   },
 } as const satisfies Deno.ForeignLibraryInterface;
 

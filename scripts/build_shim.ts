@@ -211,7 +211,16 @@ export async function buildRelease(architecture: ReleaseArchitecture): Promise<s
     const sources = (await sourcesUnder(join(ROOT, "cpp", "src"))).filter((path) => path.endsWith(".cpp"));
     const flags = ["-std=c++17", "-O2", "-DNDEBUG", "-fPIC", "-fvisibility=hidden", "-fvisibility-inlines-hidden"];
     const include = ["-I", join(ROOT, "cpp", "include")];
-    const link = ["-shared", "-s", `-Wl,--version-script=${join(ROOT, "cpp", "trtd.map")}`, "-ldl", "-o", library];
+    const link = [
+      "-shared",
+      "-s",
+      `-Wl,--version-script=${join(ROOT, "cpp", "trtd.map")}`,
+      "-ldl",
+      "-lpthread",
+      "-lpthread",
+      "-o",
+      library,
+    ];
     const target = ["-target", `${architecture}-linux-gnu.2.28`];
     await must(program, ["c++", ...target, ...flags, ...include, ...sources, ...link]);
     await Deno.writeTextFile(stamp, digest);

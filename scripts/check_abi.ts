@@ -61,6 +61,11 @@ const ENUMS: Record<string, readonly [name: keyof typeof enums, prefix: string]>
   trtd_context_flag: ["ContextFlag", "TRTD_CONTEXT_"],
   trtd_layout: ["Layout", "TRTD_LAYOUT_"],
   trtd_box_flag: ["BoxFlag", "TRTD_BOX_"],
+  trtd_frame_kind: ["FrameKind", "TRTD_FRAME_"],
+  trtd_pipeline_flag: ["PipelineFlag", "TRTD_PIPELINE_"],
+  trtd_run_flag: ["RunFlag", "TRTD_RUN_"],
+  trtd_time_flag: ["TimeFlag", "TRTD_TIME_"],
+  trtd_jpeg_backend: ["JpegBackend", "TRTD_JPEG_"],
 };
 
 const FFI_TYPES: Record<string, string> = { int32_t: "i32", uint32_t: "u32", int64_t: "i64", uint64_t: "u64" };

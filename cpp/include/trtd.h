@@ -21,13 +21,15 @@
  * alive, so objects may be closed in any order: the native object goes when its last user is gone. Libraries are never
  * unloaded.
  *
- * BUFFERS. Every pointer argument points to memory of the caller and is read or written only during the call. A text
- * argument ends with a NUL byte and is UTF-8. A function that gives text takes `text`, `capacity` and `length`: it
- * writes at most `capacity` bytes, always ends them with NUL when `capacity` > 0, and sets `length` to the full length
- * in bytes without the NUL. When the text did not fit, the status is TRTD_BUFFER_TOO_SMALL and the beginning is there.
+ * BUFFERS. Every pointer argument, and every address in a record, points to memory of the caller and is read or written
+ * only during the call. A text argument ends with a NUL byte and is UTF-8. A function that gives text takes `text`,
+ * `capacity` and `length`: it writes at most `capacity` bytes, always ends them with NUL when `capacity` > 0, and sets
+ * `length` to the full length in bytes without the NUL. When the text did not fit, the status is TRTD_BUFFER_TOO_SMALL
+ * and the beginning is there.
  *
  * THREADS. Every function may be called from any thread at any time. Two calls on the same object at once are put one
- * after the other, except trtd_config_cancel() and the log functions, which never wait for a running call. Each call
+ * after the other, except trtd_config_cancel(), trtd_pipeline_facts(), trtd_runner_facts() and the log functions, which
+ * never wait for a running call. Nothing that other objects need is held while a call waits for the GPU. Each call
  * that touches the GPU makes its device's primary context current on the calling thread first.
  *
  * UNITS. Sizes and offsets are bytes, times are microseconds since 1970-01-01 UTC, dimensions are elements, -1 is a
@@ -100,7 +102,9 @@ typedef enum trtd_status {
   /* TensorRT answered false or logged an error where it should have accepted a setting. */
   TRTD_REFUSED = 20,
   /* An exception reached the boundary: a defect of libtrtd or of the library behind it. */
-  TRTD_INTERNAL = 21
+  TRTD_INTERNAL = 21,
+  /* nvJPEG does not take a picture: decode it on the CPU. `code` is its index in the call. */
+  TRTD_PICTURE_REFUSED = 22
 } trtd_status;
 
 /* Where an error comes from; says how to read `code`. */
@@ -250,7 +254,9 @@ typedef enum trtd_runtime_option {
 /* Bits of `flags` of trtd_context_create(); TensorRT-RTX only. */
 typedef enum trtd_context_flag {
   TRTD_CONTEXT_RUNTIME_CACHE = 1, /* keep compiled kernels for trtd_context_save_cache() */
-  TRTD_CONTEXT_CUDA_GRAPH = 2     /* let TensorRT-RTX capture the whole graph */
+  TRTD_CONTEXT_CUDA_GRAPH = 2,    /* let TensorRT-RTX capture the whole graph */
+  TRTD_CONTEXT_SPECIALIZE = 4     /* compile kernels for a new dynamic shape before its first run, which waits for them,
+                                     and not in the background: a graph captured behind that run has the fast ones */
 } trtd_context_flag;
 
 /* How a detector's output tensors are laid out: N pictures, A anchors, C classes, K or Q rows. Boxes are pixels of the
@@ -276,6 +282,38 @@ typedef enum trtd_box_flag {
   TRTD_BOX_ANCHORS = 8,    /* boxes are offsets from anchors, EfficientNMS_TRT's third input: tensor 2, [1, A, 4] */
   TRTD_BOX_OWN_ANCHORS = 16 /* with TRTD_BOX_ANCHORS: tensor 2 is [N, A, 4] */
 } trtd_box_flag;
+
+/* What a frame in host memory is. */
+typedef enum trtd_frame_kind {
+  TRTD_FRAME_RGB = 0, /* packed RGB u8, [height, width, 3] */
+  TRTD_FRAME_JPEG = 1 /* a JPEG file */
+} trtd_frame_kind;
+
+/* Bits of `flags` of trtd_pipeline_create() and trtd_runner_create(). */
+typedef enum trtd_pipeline_flag {
+  TRTD_PIPELINE_CUDA_GRAPH = 1,   /* record a CUDA graph once a shape has run */
+  TRTD_PIPELINE_SHARED_COPIES = 2 /* up to three threads of the process help to copy frames of 1 MiB and more; for hosts
+                                     with idle cores. A runner takes no notice */
+} trtd_pipeline_flag;
+
+/* Bits of `flags` of trtd_pipeline_run(). */
+typedef enum trtd_run_flag {
+  TRTD_RUN_TIMED = 1 /* measure each stage on the GPU; no graph is used */
+} trtd_run_flag;
+
+/* Bits of `flags` of trtd_context_time(). */
+typedef enum trtd_time_flag {
+  TRTD_TIME_GRAPH = 1,     /* launch a CUDA graph of the run instead of enqueueing it */
+  TRTD_TIME_CLOCK = 2,     /* by the host's clock, with launch and waiting, instead of on the GPU */
+  TRTD_TIME_THROUGHPUT = 4 /* wait for the last run only; each is timed from the end of the one before, on the GPU */
+} trtd_time_flag;
+
+/* Which part of nvJPEG decodes; its own numbers. Its GPU hybrid (2) is left out: it crashes on odd files. */
+typedef enum trtd_jpeg_backend {
+  TRTD_JPEG_AUTO = 0,    /* the hardware: without it the CPU's decoder is as fast */
+  TRTD_JPEG_HYBRID = 1,  /* Huffman decoding on the CPU, the rest on the GPU */
+  TRTD_JPEG_HARDWARE = 3 /* the GPU's own JPEG engines (A100, H100, L4, Jetson Thor and others) */
+} trtd_jpeg_backend;
 
 /* ---------------------------------------------------------------- records */
 
@@ -455,6 +493,60 @@ typedef struct trtd_detect_spec {
   int32_t reserved[2];  /* 0 */
 } trtd_detect_spec;
 
+/* A JPEG file in a block of files, and where its pixels go: 40 bytes. */
+typedef struct trtd_jpeg_file {
+  uint64_t begin; /* of the file in the block */
+  uint64_t bytes;
+  uint64_t memory; /* packed RGB u8, [height, width, 3], from `offset` on */
+  uint64_t offset;
+  int32_t width; /* 1..65535; what the file's header says */
+  int32_t height;
+} trtd_jpeg_file;
+
+/* A JPEG decoder: 128 bytes. */
+typedef struct trtd_jpeg_info {
+  int32_t version; /* of nvJPEG */
+  int32_t backend; /* trtd_jpeg_backend, never AUTO */
+  int32_t engines; /* JPEG engines of the GPU; 0 when there are none or nvJPEG does not tell */
+  int32_t reserved;
+  uint64_t decoded; /* pictures */
+  uint64_t refused;
+  char path[96]; /* the name or the end of the path that was opened */
+} trtd_jpeg_info;
+
+/* A picture in host memory and where it goes: 48 bytes. */
+typedef struct trtd_host_frame {
+  uint64_t data;  /* address of the bytes, see trtd_address() */
+  uint64_t bytes; /* 3 * width * height for TRTD_FRAME_RGB, the file's size for TRTD_FRAME_JPEG */
+  int32_t kind;   /* trtd_frame_kind */
+  int32_t width;  /* of the picture as it is stored, 1..65536 */
+  int32_t height;
+  int32_t left; /* place of the scaled picture in the input, wholly inside it */
+  int32_t top;
+  int32_t scaled_width; /* at least 1 */
+  int32_t scaled_height;
+  int32_t reserved; /* 0 */
+} trtd_host_frame;
+
+/* A tensor in host memory: 88 bytes. */
+typedef struct trtd_host_tensor {
+  uint64_t data;  /* address of the bytes, see trtd_address() */
+  uint64_t bytes; /* of an input: its size; of an output: room before the call, its size after it */
+  trtd_dims dims; /* of an output: written by the call */
+} trtd_host_tensor;
+
+/* What a pipeline or runner holds: 512 bytes. */
+typedef struct trtd_pipeline_info {
+  uint64_t device_bytes; /* its own memory on the device; not the context's */
+  uint64_t pinned_bytes;
+  uint64_t runs;   /* runs that ended well */
+  int32_t graphs;  /* CUDA graphs that are ready */
+  int32_t batch;   /* pictures of every run of an engine with a fixed batch, 0 for a dynamic one */
+  uint32_t refusal_length;
+  int32_t reserved;
+  char refusal[472]; /* why there will be no graph, empty while there is no reason; cut at its capacity */
+} trtd_pipeline_info;
+
 /* ---------------------------------------------------------------- shim */
 
 /* The TRTD_ABI_VERSION that this library was built with. Cannot fail. */
@@ -469,6 +561,9 @@ TRTD_API uint64_t trtd_live_handles(void);
 
 /* End an object of any kind. An id that is unknown, closed or 0 is TRTD_OK. */
 TRTD_API int32_t trtd_close(uint64_t handle, trtd_error* error);
+
+/* Address of memory of the caller, for the `data` of a record. Cannot fail. */
+TRTD_API uint64_t trtd_address(const void* memory);
 
 /* ---------------------------------------------------------------- log */
 /*
@@ -806,6 +901,121 @@ TRTD_API int32_t trtd_detections_enqueue(uint64_t detections, uint64_t stream, t
    TRTD_BUFFER_TOO_SMALL when there are more boxes than `capacity`; the first are there. */
 TRTD_API int32_t trtd_detections_read(uint64_t detections, uint32_t image, float* numbers, int32_t* labels,
                                       uint32_t capacity, uint32_t* counts, trtd_error* error);
+
+/* ---------------------------------------------------------------- JPEG
+
+   nvJPEG, opened at run time: CUDA 11 or later. It shows damaged data as if they were sound, so every file is checked
+   on the CPU first or meanwhile, and only whole baseline files of 8 bits with 1 or 3 components pass. What the
+   components are (YCbCr, RGB), and how the picture is turned, is not looked at: the caller checks that. */
+
+/* A decoder for one pipeline. `path` NULL tries libnvjpeg.so.13, .12 and .11, as the driver allows, on the loader's path
+   and in the folders of CUDA's packages. `backend` is a trtd_jpeg_backend. The first one on a device takes up to a
+   second. Errors: TRTD_LIBRARY_NOT_LOADED, TRTD_SYMBOL_MISSING, TRTD_UNSUPPORTED when the GPU or nvJPEG has no such
+   backend. */
+TRTD_API int32_t trtd_jpeg_open(uint64_t device, const char* path, int32_t backend, uint64_t* decoder,
+                                trtd_error* error);
+
+/* Facts of the decoder. */
+TRTD_API int32_t trtd_jpeg_facts(uint64_t decoder, trtd_jpeg_info* info, trtd_error* error);
+
+/* Whether a JPEG file may be decoded on the GPU as far as its data say: the check that every decoded file passes.
+   `width` and `height` are those of its header. Errors: TRTD_PICTURE_REFUSED with the first thing wrong. */
+TRTD_API int32_t trtd_jpeg_check(const uint8_t* data, uint64_t bytes, int32_t width, int32_t height, trtd_error* error);
+
+/* Decodes `count` files that lie in the `bytes` of `data`, and returns when their pixels are there.
+   Errors: TRTD_PICTURE_REFUSED, nothing is told of the other pictures then. */
+TRTD_API int32_t trtd_jpeg_decode(uint64_t decoder, const uint8_t* data, uint64_t bytes, const trtd_jpeg_file* files,
+                                  uint32_t count, uint64_t stream, trtd_error* error);
+
+/* ---------------------------------------------------------------- pipeline: frames in, boxes out
+
+   A pipeline joins an execution context, a letterbox and a reader of detections with a stream and buffers of its own.
+   One call copies frames to the device, runs everything, and waits. A call on one pipeline holds that pipeline (and its
+   context) alone, so pipelines of several threads run side by side.
+
+   MEMORY. Input and outputs for the largest batch are allocated at creation. Memory for frames, on the device and pinned,
+   grows by doubling when a run needs more, and stays: a run that needs no more than one before allocates nothing. When
+   growing fails (TRTD_OUT_OF_MEMORY), what was there is kept and smaller frames still run.
+
+   GRAPHS. With TRTD_PIPELINE_CUDA_GRAPH the first run of a shape is enqueued plainly, and right after it the same work is
+   captured for the runs to come; other frames, places and questions need no new graph. A graph is dropped when shapes,
+   addresses or profile of the context change, since NVIDIA calls launching it undefined then: an engine with a fixed
+   batch keeps a graph for each number of frames, one with a dynamic batch a graph for its present batch. When the driver
+   has no graphs, or capturing or instantiating is refused, runs are enqueued from then on and the reason is kept. Only the
+   capturing thread is restricted while it captures (CU_STREAM_CAPTURE_MODE_THREAD_LOCAL); others may allocate.
+
+   WAITING. The calling thread asks the driver again and again, giving way to other threads, for `spin_us` microseconds,
+   and then sleeps until the GPU's interrupt: asking answers some 30 to 60 us sooner, sleeping leaves the core to others.
+
+   FAULTS. After TRTD_CUDA_ERROR with a code such as 700 or 719 every later call of the process fails: end it. */
+
+/* Makes a pipeline. The context is used by it alone (others' changes of shapes and addresses are undone at the next run)
+   and was made without TRTD_CONTEXT_CUDA_GRAPH.
+   jpeg        decoder for TRTD_FRAME_JPEG, 0 for none
+   input       name of the input for pictures: [N, 3, height, width] in the letterbox's type
+   outputs     names of the outputs in the order of the layout, one a line; the engine may have others
+   size_input  name of an INT64 or INT32 input [N, 2] that gets width and height of the model's input, or NULL
+   letterbox   `frames_max` is the largest batch, 1..32, at most the engine's
+   detections  `images_max` is the same
+   flags       trtd_pipeline_flag bits
+   spin_us     0..1000000, see WAITING; 1500 suits most
+   An engine with a fixed batch runs whole each time; pictures that were not given are left as they were and not read. A
+   batch below the least of profile 0 is run as that.
+   Errors: TRTD_INVALID_ARGUMENT when names, types or sizes are not the engine's, TRTD_EXECUTION_FAILED when the largest
+   batch is refused, TRTD_OUT_OF_MEMORY, TRTD_CUDA_ERROR. */
+TRTD_API int32_t trtd_pipeline_create(uint64_t context, uint64_t kernels, uint64_t jpeg, const char* input,
+                                      const char* outputs, const char* size_input,
+                                      const trtd_letterbox_spec* letterbox, const trtd_detect_spec* detections,
+                                      int32_t flags, int32_t spin_us, uint64_t* pipeline, trtd_error* error);
+
+/* Runs `count` frames, 1..frames_max, and waits for their boxes. `scores` to `wanted` as for
+   trtd_detections_set_images(). `flags`: trtd_run_flag bits.
+   times  NULL or 7: milliseconds of decode (JPEG to RGB), upload, letterbox, inference, postprocess (decoding and
+          suppression), download, and of the whole call by the host's clock. Without TRTD_RUN_TIMED all behind the upload
+          is in inference, waiting included.
+   Errors: TRTD_PICTURE_REFUSED with the frame's index as `code`, TRTD_OUT_OF_MEMORY, TRTD_EXECUTION_FAILED with the first
+   line that TensorRT logged, TRTD_CUDA_ERROR, TRTD_INVALID_ARGUMENT. After an error there are no boxes to read, and the
+   stream is idle. */
+TRTD_API int32_t trtd_pipeline_run(uint64_t pipeline, const trtd_host_frame* frames, uint32_t count,
+                                   const float* scores, const float* ious, const int32_t* limits,
+                                   const double* placements, const uint32_t* wanted, int32_t flags, double* times,
+                                   trtd_error* error);
+
+/* Reads the boxes of picture `image` of the last run, as trtd_detections_read(). Waits for a run under way. */
+TRTD_API int32_t trtd_pipeline_read(uint64_t pipeline, uint32_t image, float* numbers, int32_t* labels,
+                                    uint32_t capacity, uint32_t* counts, trtd_error* error);
+
+/* What it holds. Never waits for a run. */
+TRTD_API int32_t trtd_pipeline_facts(uint64_t pipeline, trtd_pipeline_info* info, trtd_error* error);
+
+/* Makes a runner: host tensors in, host tensors out, over pinned memory, with graphs and waiting as a pipeline's. It
+   needs none of trtd's kernels.
+   inputs         names of all inputs of the engine, one a line
+   input_bytes    the most that each takes, 1 or more
+   outputs        names of the outputs that are wanted, one a line
+   output_bytes   the most that each gives, 1 or more
+   Errors: TRTD_INVALID_ARGUMENT, TRTD_OUT_OF_MEMORY, TRTD_CUDA_ERROR. */
+TRTD_API int32_t trtd_runner_create(uint64_t context, uint64_t device, const char* inputs, const uint64_t* input_bytes,
+                                    const char* outputs, const uint64_t* output_bytes, int32_t flags, int32_t spin_us,
+                                    uint64_t* runner, trtd_error* error);
+
+/* One run: as many `inputs` and `outputs` as the runner has, in its order; `bytes` of an input is its shape's size in the
+   engine's element type. `ms` (or NULL) is the time of the call in milliseconds.
+   Errors: TRTD_INVALID_ARGUMENT, TRTD_BUFFER_TOO_SMALL when an output does not fit, TRTD_EXECUTION_FAILED,
+   TRTD_CUDA_ERROR. */
+TRTD_API int32_t trtd_runner_run(uint64_t runner, const trtd_host_tensor* inputs, trtd_host_tensor* outputs,
+                                 double* ms, trtd_error* error);
+
+/* What it holds. Never waits for a run. */
+TRTD_API int32_t trtd_runner_facts(uint64_t runner, trtd_pipeline_info* info, trtd_error* error);
+
+/* Times the bare engine: `runs` (1..1000000) runs under the present shapes after two that do not count, with zeros in
+   memory that is allocated for this call. `ms` gets the milliseconds of each run: on the GPU from begin to end, each
+   waited for, unless `flags` (trtd_time_flag bits; CLOCK and THROUGHPUT exclude each other) say otherwise.
+   Errors: TRTD_UNSUPPORTED when a graph was asked for and is refused, or the driver has no events;
+   TRTD_EXECUTION_FAILED when a shape is missing; TRTD_OUT_OF_MEMORY, TRTD_CUDA_ERROR. */
+TRTD_API int32_t trtd_context_time(uint64_t context, uint64_t device, uint32_t runs, int32_t flags, double* ms,
+                                   trtd_error* error);
 
 #ifdef __cplusplus
 }

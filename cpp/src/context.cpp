@@ -27,6 +27,10 @@ void configureRtx(Context& context, int32_t flags, const void* cache, uint64_t b
       burst.fail(TRTD_REFUSED, library.name() + " did not take the runtime cache");
     }
   }
+  constexpr int32_t EAGER = 1;
+  if ((flags & TRTD_CONTEXT_SPECIALIZE) != 0) {
+    library.call<void>(config, RuntimeConfig_setDynamicShapesKernelSpecializationStrategy, EAGER);
+  }
   constexpr int32_t WHOLE_GRAPH_CAPTURE = 1;
   if ((flags & TRTD_CONTEXT_CUDA_GRAPH) != 0 &&
       !library.call<bool>(config, RuntimeConfig_setCudaGraphStrategy, WHOLE_GRAPH_CAPTURE)) {
@@ -61,6 +65,43 @@ bool setInputShape(const Library& library, void* context, const char* name, cons
 }
 
 }  // namespace
+
+void Context::setShape(const char* name, const trtd_dims& dims) {
+  const Burst burst(*library().log);
+  ++changes;
+  if (!setInputShape(library(), native.get(), name, dims)) {
+    burst.fail(TRTD_EXECUTION_FAILED, std::string("The context did not take the shape of \"") + name + "\"");
+  }
+}
+
+trtd_dims Context::shape(const char* name) const {
+  return library().callDims(native.get(), ExecutionContext_getTensorShape, name);
+}
+
+int64_t Context::outputBytes(const char* name) const {
+  const Burst burst(*library().log);
+  const auto bytes = library().call<int64_t>(native.get(), ExecutionContext_getMaxOutputSize, name);
+  if (bytes < 0) burst.fail(TRTD_EXECUTION_FAILED, std::string("The size of \"") + name + "\" is not known");
+  return bytes;
+}
+
+void Context::setAddress(const char* name, std::shared_ptr<Memory> memory, uint64_t offset) {
+  const Burst burst(*library().log);
+  ++changes;
+  void* const address = reinterpret_cast<void*>(static_cast<uintptr_t>(memory->address + offset));
+  if (!library().call<bool>(native.get(), ExecutionContext_setTensorAddress, name, address)) {
+    burst.fail(TRTD_EXECUTION_FAILED, std::string("The context did not take the address of \"") + name + "\"");
+  }
+  addresses[name] = std::move(memory);
+}
+
+void Context::enqueue(CudaStream stream) const {
+  const Burst burst(*library().log);
+  if (!library().call<bool>(native.get(), ExecutionContext_enqueueV3, stream)) {
+    burst.fail(TRTD_EXECUTION_FAILED, "The context did not take the run");
+  }
+}
+
 }  // namespace trtd
 
 using namespace trtd;
@@ -71,7 +112,7 @@ int32_t trtd_context_create(uint64_t engine, int32_t flags, const void* cache, u
                             trtd_error* error) {
   return guard(error, [&] {
     requireOut(context, "\"context\" must not be NULL");
-    require((flags & ~(TRTD_CONTEXT_RUNTIME_CACHE | TRTD_CONTEXT_CUDA_GRAPH)) == 0, "\"flags\" has an unknown bit");
+    require((flags & ~(TRTD_CONTEXT_RUNTIME_CACHE | TRTD_CONTEXT_CUDA_GRAPH | TRTD_CONTEXT_SPECIALIZE)) == 0, "\"flags\" has an unknown bit");
     require(bytes == 0 || (cache != nullptr && (flags & TRTD_CONTEXT_RUNTIME_CACHE) != 0),
             "A cache needs its bytes and the flag TRTD_CONTEXT_RUNTIME_CACHE");
     const Locked<Engine> target(engine);
@@ -106,10 +147,7 @@ int32_t trtd_context_set_shape(uint64_t context, const char* name, const trtd_di
     }
     const Locked<Context> target(context);
     target->makeCurrent();
-    const Burst burst(*target->library().log);
-    if (!setInputShape(target->library(), target->native.get(), name, *dims)) {
-      burst.fail(TRTD_EXECUTION_FAILED, std::string("The context did not take the shape of \"") + name + "\"");
-    }
+    target->setShape(name, *dims);
   });
 }
 
@@ -117,7 +155,7 @@ int32_t trtd_context_shape(uint64_t context, const char* name, trtd_dims* dims, 
   return guard(error, [&] {
     require(name != nullptr && dims != nullptr, "\"name\" and \"dims\" must not be NULL");
     const Locked<Context> target(context);
-    *dims = target->library().callDims(target->native.get(), ExecutionContext_getTensorShape, name);
+    *dims = target->shape(name);
   });
 }
 
@@ -125,9 +163,7 @@ int32_t trtd_context_output_bytes(uint64_t context, const char* name, int64_t* b
   return guard(error, [&] {
     require(name != nullptr && bytes != nullptr, "\"name\" and \"bytes\" must not be NULL");
     const Locked<Context> target(context);
-    const Burst burst(*target->library().log);
-    *bytes = target->library().call<int64_t>(target->native.get(), ExecutionContext_getMaxOutputSize, name);
-    if (*bytes < 0) burst.fail(TRTD_EXECUTION_FAILED, std::string("The size of \"") + name + "\" is not known");
+    *bytes = target->outputBytes(name);
   });
 }
 
@@ -136,14 +172,9 @@ int32_t trtd_context_set_address(uint64_t context, const char* name, uint64_t me
   return guard(error, [&] {
     require(name != nullptr, "\"name\" must not be NULL");
     const Locked<Context> target(context);
-    const auto where = get<Memory>(memory);
+    auto where = get<Memory>(memory);
     require(offset < where->bytes, "\"offset\" must be inside the memory");
-    const Burst burst(*target->library().log);
-    void* const address = reinterpret_cast<void*>(static_cast<uintptr_t>(where->address + offset));
-    if (!target->library().call<bool>(target->native.get(), ExecutionContext_setTensorAddress, name, address)) {
-      burst.fail(TRTD_EXECUTION_FAILED, std::string("The context did not take the address of \"") + name + "\"");
-    }
-    target->addresses[name] = where;
+    target->setAddress(name, std::move(where), offset);
   });
 }
 
@@ -153,6 +184,7 @@ int32_t trtd_context_set_profile(uint64_t context, int32_t index, uint64_t strea
     const Locked<Stream> queue(stream);
     target->makeCurrent();
     const Burst burst(*target->library().log);
+    ++target->changes;
     if (!target->library().call<bool>(target->native.get(), ExecutionContext_setOptimizationProfileAsync, index,
                                       queue->stream)) {
       burst.fail(TRTD_EXECUTION_FAILED, "The context did not take profile " + std::to_string(index));
@@ -188,10 +220,7 @@ int32_t trtd_context_enqueue(uint64_t context, uint64_t stream, trtd_error* erro
     const Locked<Context> target(context);
     const Locked<Stream> queue(stream);
     target->makeCurrent();
-    const Burst burst(*target->library().log);
-    if (!target->library().call<bool>(target->native.get(), ExecutionContext_enqueueV3, queue->stream)) {
-      burst.fail(TRTD_EXECUTION_FAILED, "The context did not take the run");
-    }
+    target->enqueue(queue->stream);
   });
 }
 }

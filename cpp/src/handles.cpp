@@ -23,7 +23,7 @@ Table& table() {
 const char* kindName(Kind kind) {
   static const char* const names[] = {"device", "memory",  "stream", "library", "builder", "network",
                                       "config", "profile", "blob",   "runtime", "engine",  "context",
-                                      "kernels", "letterbox", "detections"};
+                                      "kernels", "letterbox", "detections", "jpeg", "pipeline", "runner"};
   return names[static_cast<size_t>(kind)];
 }
 

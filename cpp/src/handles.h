@@ -11,7 +11,7 @@ namespace trtd {
 
 enum class Kind : uint8_t {
   device, memory, stream, library, builder, network, config, profile, blob, runtime, engine, context,
-  kernels, letterbox, detections
+  kernels, letterbox, detections, jpeg, pipeline, runner
 };
 
 struct Object {

@@ -16,9 +16,39 @@ struct OptionRow {
 // By trtd_runtime_option.
 constexpr OptionRow OPTIONS[] = {{"maximum of threads", 1, MAX_THREADS}, {"permission for host code", 0, 1}};
 
+// Bytes of an element by trtd_type, 0 for less than one.
+constexpr uint64_t ELEMENT_BYTES[] = {4, 2, 1, 4, 1, 1, 1, 2, 8, 0, 0, 1};
+
 std::string textOf(const char* text) { return isNull(text) ? std::string() : std::string(text); }
 
 }  // namespace
+
+std::vector<EngineTensor> tensorsOf(const Engine& engine) {
+  const Library& library = engine.library();
+  void* const native = engine.native.get();
+  std::vector<EngineTensor> tensors;
+  for (int32_t i = 0, count = library.call<int32_t>(native, CudaEngine_getNbIOTensors); i < count; ++i) {
+    const char* const name = library.call<const char*>(native, CudaEngine_getIOTensorName, i);
+    if (isNull(name)) fail(TRTD_NULL_RESULT, "The engine returned no tensor name", TRTD_ORIGIN_TENSORRT);
+    tensors.push_back({name, library.call<int32_t>(native, CudaEngine_getTensorIOMode, name),
+                       library.call<int32_t>(native, CudaEngine_getTensorDataType, name),
+                       library.call<int32_t>(native, CudaEngine_getTensorFormat, name),
+                       library.callDims(native, CudaEngine_getTensorShape, name)});
+  }
+  return tensors;
+}
+
+uint64_t tensorBytes(int32_t type, const trtd_dims& dims) {
+  const bool known = type >= 0 && type < static_cast<int32_t>(sizeof ELEMENT_BYTES / sizeof *ELEMENT_BYTES);
+  if (!known || dims.count < 0) return 0;
+  uint64_t bytes = ELEMENT_BYTES[type];
+  for (int32_t i = 0; i < dims.count; ++i) {
+    if (dims.size[i] < 0) return 0;
+    if (__builtin_mul_overflow(bytes, static_cast<uint64_t>(dims.size[i]), &bytes)) return 0;
+  }
+  return bytes;
+}
+
 }  // namespace trtd
 
 using namespace trtd;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <vector>
 
 #include "blob.h"
 
@@ -37,12 +38,34 @@ struct Context final : Object {
   const Library& library() const { return engine->library(); }
   void makeCurrent() const { trtd::makeCurrent(engine->runtime->device); }
 
+  // All callers hold the context's lock and made its device current.
+  void setShape(const char* name, const trtd_dims& dims);
+  trtd_dims shape(const char* name) const;
+  int64_t outputBytes(const char* name) const;
+  void setAddress(const char* name, std::shared_ptr<Memory> memory, uint64_t offset);
+  void enqueue(CudaStream stream) const;
+
   const std::shared_ptr<Engine> engine;
   std::map<std::string, std::shared_ptr<Memory>> addresses;
+  // Counts what changed shapes, addresses or profile: work that was captured before is not the context's any more.
+  uint64_t changes = 0;
   // The context goes before the config that it was made with, and that before the cache that it names.
   Native cache;
   Native config;
   Native native;
 };
+
+// An input or output of an engine.
+struct EngineTensor {
+  std::string name;
+  int32_t mode;
+  int32_t type;
+  int32_t format;  // 0 is linear
+  trtd_dims dims;  // -1 for a dynamic dimension
+};
+std::vector<EngineTensor> tensorsOf(const Engine& engine);
+
+// Bytes of a tensor; 0 for a type of less than a byte or a shape that is not known.
+uint64_t tensorBytes(int32_t type, const trtd_dims& dims);
 
 }  // namespace trtd

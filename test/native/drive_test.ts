@@ -10,10 +10,13 @@ import { type FakeSet, fakeSetIn, shimAndFakes, skipReason } from "./children.ts
 const decoder = new TextDecoder();
 
 async function drive(folder: string, what: string, set: FakeSet, rest: readonly string[], gpus: string) {
-  const [command, ...prefix] = [...(folder.includes("aarch64") ? EMULATOR : []), join(folder, "drive")];
+  return await run(folder, "drive", [what, set.cuda, set.core, set.parser, set.plugins ?? "-", ...rest], gpus);
+}
 
+async function run(folder: string, program: string, args: readonly string[], gpus: string) {
+  const [command, ...prefix] = [...(folder.includes("aarch64") ? EMULATOR : []), join(folder, program)];
   const { code, stdout, stderr } = await new Deno.Command(command!, {
-    args: [...prefix, what, set.cuda, set.core, set.parser, set.plugins ?? "-", ...rest],
+    args: [...prefix, ...args],
     env: { TRTD_FAKE: "", TRTD_FAKE_GPUS: gpus, ASAN_OPTIONS: "detect_leaks=1", UBSAN_OPTIONS: "halt_on_error=1" },
   }).output();
   return { code, stdout: decoder.decode(stdout).trimEnd(), stderr: decoder.decode(stderr) };
@@ -38,6 +41,15 @@ async function allCases(fakes: string, step: (name: string, body: () => Promise<
     const end = await drive(fakes, "pipes", set("10.16"), [], ONE_GPU);
     assert.deepEqual([end.stdout, end.stderr, end.code], ["fine", "", 0]);
   });
+  for (const what of ["whole", "failing", "threads"]) {
+    for (const name of ["8.6", "10.16", "rtx-1.6"]) {
+      await step(`pipeline ${what} ${name}`, async () => {
+        const { cuda, core, parser } = set(name);
+        const end = await run(fakes, "drive-pipeline", [what, cuda, core, parser], ONE_GPU);
+        assert.deepEqual([end.stdout, end.stderr, end.code], ["fine", "", 0]);
+      });
+    }
+  }
   for (const row of FAILURES) {
     await step(row.title, async () => {
       const model = row.model ?? "model\ninput x 0 1x4\noutput y 0 1x4\n";

@@ -113,6 +113,7 @@ const RTX_CONTEXT = [
   "RuntimeConfig.createRuntimeCache()",
   "RuntimeCache.deserialize(17)",
   "RuntimeConfig.setRuntimeCache(KERNELS of before)",
+  "RuntimeConfig.setDynamicShapesKernelSpecializationStrategy(1)",
   "RuntimeConfig.setCudaGraphStrategy(1)",
   "CudaEngine.createExecutionContextWithRuntimeConfig(KERNELS of before)",
   "RuntimeCache.serialize(KERNELS of before conv)",

@@ -2,10 +2,12 @@
 
 import * as failures from "./failure_scenarios.ts";
 import { fuzz } from "./fuzz_scenario.ts";
+import * as pipelines from "./pipeline_scenarios.ts";
 import * as real from "./real_scenarios.ts";
+import * as runners from "./runner_scenarios.ts";
 import { whole } from "./whole_scenario.ts";
 
-const SCENARIOS: Record<string, unknown> = { whole, fuzz, ...failures, ...real };
+const SCENARIOS: Record<string, unknown> = { whole, fuzz, ...failures, ...pipelines, ...real, ...runners };
 
 const [name, argument] = Deno.args;
 const body = SCENARIOS[name ?? ""] as ((argument: unknown) => Promise<unknown>) | undefined;

@@ -97,7 +97,7 @@ export async function whole(argument: { set: FakeSet; file: string }) {
   const rtx = set.plugins === null;
   if (rtx) (await engine.createContext()).close();
   const context = await engine.createContext(
-    rtx ? { runtimeCache: encoder.encode("KERNELS of before"), cudaGraph: true } : {},
+    rtx ? { runtimeCache: encoder.encode("KERNELS of before"), cudaGraph: true, specialize: true } : {},
   );
   using cache = rtx ? context.saveRuntimeCache() : null;
   const kernels = cache === null ? null : new TextDecoder().decode(cache.read());

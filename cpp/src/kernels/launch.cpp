@@ -138,9 +138,14 @@ void Letterbox::setFrames(const trtd_frame* frames, uint32_t count) {
     placed.back().pixels = memory->address + frames[i].offset;
     sources.push_back(memory);
   }
-  std::memcpy(staged_.data(), placed.data(), sizeof(Frame) * count);
+  placeFrames(placed);
   sources_ = std::move(sources);
-  count_ = count;
+}
+
+void Letterbox::placeFrames(const std::vector<Frame>& frames) {
+  std::memcpy(staged_.data(), frames.data(), sizeof(Frame) * frames.size());
+  sources_.clear();
+  count_ = static_cast<uint32_t>(frames.size());
 }
 
 void Letterbox::setTarget(std::shared_ptr<Memory> memory, uint64_t offset) {
@@ -193,7 +198,7 @@ void Detections::setImages(uint32_t count, const Asked& asked) {
   count_ = count;
 }
 
-void Detections::enqueue(CudaStream stream) const {
+void Detections::enqueueWork(CudaStream stream) const {
   require(count_ > 0, "The detections have no pictures");
   for (uint32_t i = 0; i < 4; ++i) {
     if (plan.tensorElements(i) == 0) continue;
@@ -205,14 +210,38 @@ void Detections::enqueue(CudaStream stream) const {
   cuda.check(kernels->driver.memcpyHtoDAsync(memory_.address, staged_.data(), plan.memory.list, stream),
              "cuMemcpyHtoDAsync");
   for (const Launch& launch : plan.launches(count_)) kernels->launch(launch, params_, stream);
-  cuda.check(kernels->driver.memcpyDtoHAsync(results_.data(), memory_.address + plan.memory.results,
-                                             plan.memory.result_bytes * count_, stream),
-             "cuMemcpyDtoHAsync");
+}
+
+void Detections::enqueueCopy(CudaStream stream) const {
+  kernels->device->cuda->check(
+      kernels->driver.memcpyDtoHAsync(results_.data(), memory_.address + plan.memory.results,
+                                      plan.memory.result_bytes * count_, stream),
+      "cuMemcpyDtoHAsync");
 }
 
 const unsigned char* Detections::result(uint32_t image) const {
   require(image < count_, "There is no picture of this index");
   return results_.data() + plan.memory.result_bytes * image;
+}
+
+void Detections::giveBoxes(uint32_t image, float* numbers, int32_t* labels, uint32_t capacity,
+                           uint32_t* counts) const {
+  require(counts != nullptr && (capacity == 0 || (numbers != nullptr && labels != nullptr)),
+          "\"numbers\", \"labels\" and \"counts\" must not be NULL");
+  const unsigned char* const from = result(image);
+  ResultHead head;
+  std::memcpy(&head, from, sizeof head);
+  counts[0] = head.count;
+  counts[1] = head.found;
+  for (uint32_t i = 0; i < head.count && i < capacity; ++i) {
+    Found found;
+    std::memcpy(&found, from + sizeof head + i * sizeof found, sizeof found);
+    std::memcpy(numbers + 5 * static_cast<size_t>(i), &found, 5 * sizeof(float));
+    labels[i] = found.label;
+  }
+  if (head.count > capacity) {
+    fail(TRTD_BUFFER_TOO_SMALL, std::to_string(head.count) + " boxes do not fit " + std::to_string(capacity));
+  }
 }
 
 }  // namespace trtd
@@ -294,24 +323,6 @@ int32_t trtd_detections_enqueue(uint64_t detections, uint64_t stream, trtd_error
 
 int32_t trtd_detections_read(uint64_t detections, uint32_t image, float* numbers, int32_t* labels, uint32_t capacity,
                              uint32_t* counts, trtd_error* error) {
-  return guard(error, [&] {
-    require(counts != nullptr && (capacity == 0 || (numbers != nullptr && labels != nullptr)),
-            "\"numbers\", \"labels\" and \"counts\" must not be NULL");
-    const Locked<Detections> target(detections);
-    const unsigned char* const from = target->result(image);
-    ResultHead head;
-    std::memcpy(&head, from, sizeof head);
-    counts[0] = head.count;
-    counts[1] = head.found;
-    for (uint32_t i = 0; i < head.count && i < capacity; ++i) {
-      Found found;
-      std::memcpy(&found, from + sizeof head + i * sizeof found, sizeof found);
-      std::memcpy(numbers + 5 * static_cast<size_t>(i), &found, 5 * sizeof(float));
-      labels[i] = found.label;
-    }
-    if (head.count > capacity) {
-      fail(TRTD_BUFFER_TOO_SMALL, std::to_string(head.count) + " boxes do not fit " + std::to_string(capacity));
-    }
-  });
+  return guard(error, [&] { Locked<Detections>(detections)->giveBoxes(image, numbers, labels, capacity, counts); });
 }
 }

@@ -55,6 +55,8 @@ struct Letterbox final : Object {
   static constexpr Kind KIND = Kind::letterbox;
   Letterbox(std::shared_ptr<Kernels> owner, const trtd_letterbox_spec& wished);
   void setFrames(const trtd_frame* frames, uint32_t count);
+  // Frames of frameOf() whose pixels are the caller's to keep.
+  void placeFrames(const std::vector<trtd_kernels::Frame>& frames);
   void setTarget(std::shared_ptr<Memory> memory, uint64_t offset);
   void enqueue(CudaStream stream) const;
 
@@ -86,9 +88,17 @@ struct Detections final : Object {
   Detections(std::shared_ptr<Kernels> owner, const trtd_detect_spec& spec);
   void setTensor(uint32_t index, std::shared_ptr<Memory> memory, uint64_t offset);
   void setImages(uint32_t count, const Asked& asked);
-  void enqueue(CudaStream stream) const;
+  void enqueue(CudaStream stream) const {
+    enqueueWork(stream);
+    enqueueCopy(stream);
+  }
+  // The two parts of a run: all work on the device, and the copy of its boxes.
+  void enqueueWork(CudaStream stream) const;
+  void enqueueCopy(CudaStream stream) const;
   // Result of one picture, as the last finished run left it.
   const unsigned char* result(uint32_t image) const;
+  // The same as trtd_detections_read() gives it.
+  void giveBoxes(uint32_t image, float* numbers, int32_t* labels, uint32_t capacity, uint32_t* counts) const;
 
   const std::shared_ptr<Kernels> kernels;
   const DetectPlan plan;

@@ -1,10 +1,5 @@
-// A fake CUDA driver: device memory is host memory. TRTD_FAKE cuda-init=N makes cuInit fail with N, cuda-alloc=N
-// cuMemAlloc, cuda-sync=N cuStreamSynchronize of a stream.
-#include "support.h"
-
-#include <vector>
-
-#define EXPORT extern "C" __attribute__((visibility("default")))
+// A fake CUDA driver: device memory is host memory.
+#include "cuda_fake.h"
 
 namespace {
 
@@ -32,10 +27,10 @@ std::vector<Gpu> gpus() {
   return found;
 }
 
-int wish(char const* name) { return atoi(fake::script(name).c_str()); }
+using fake::currentContext;
+using fake::wish;
 
-thread_local void* currentContext = nullptr;
-int contexts[16] = {};
+std::atomic<int> contexts[16] = {};
 
 }  // namespace
 
@@ -83,31 +78,40 @@ EXPORT int cuDevicePrimaryCtxRetain(void** context, int device) {
   return 0;
 }
 EXPORT int cuDevicePrimaryCtxRelease_v2(int device) { return --contexts[device], 0; }
-EXPORT int cuCtxSetCurrent(void* context) { return currentContext = context, 0; }
-EXPORT int cuCtxGetCurrent(void** context) { return *context = currentContext, 0; }
+EXPORT int cuCtxSetCurrent(void* context) { return currentContext = context, static_cast<int>(fake::fault); }
+EXPORT int cuCtxGetCurrent(void** context) { return *context = currentContext, static_cast<int>(fake::fault); }
 EXPORT int cuMemGetInfo_v2(size_t* free, size_t* total) {
-  if (currentContext == nullptr) return 201;
-  *total = gpus()[static_cast<size_t>(static_cast<int*>(currentContext) - contexts)].bytes;
+  if (int const bad = fake::enter()) return bad;
+  if (currentContext == nullptr) return fake::INVALID_CONTEXT;
+  *total = gpus()[static_cast<size_t>(static_cast<std::atomic<int>*>(currentContext) - contexts)].bytes;
   *free = *total / 2;
   return 0;
 }
 EXPORT int cuMemAlloc_v2(uint64_t* address, size_t bytes) {
-  if (currentContext == nullptr) return 201;
-  if (wish("cuda-alloc") != 0) return wish("cuda-alloc");
+  if (int const bad = fake::enter()) return bad;
+  if (currentContext == nullptr) return fake::INVALID_CONTEXT;
+  if (fake::capture != nullptr) {
+    fake::capture->invalidated = true;
+    return fake::CAPTURE_UNSUPPORTED;
+  }
+  if (int const bad = fake::allocationWish(bytes)) return fake::give(bad);
   *address = reinterpret_cast<uint64_t>(malloc(bytes));
-  return *address != 0 ? 0 : 2;
+  if (*address == 0) return fake::OUT_OF_MEMORY;
+  ++fake::counts.allocations;
+  ++fake::counts.liveMemory;
+  return 0;
 }
-EXPORT int cuMemFree_v2(uint64_t address) { return free(reinterpret_cast<void*>(address)), 0; }
+EXPORT int cuMemFree_v2(uint64_t address) {
+  fake::finishAll();
+  free(reinterpret_cast<void*>(address));
+  --fake::counts.liveMemory;
+  return fake::fault;
+}
 EXPORT int cuMemcpyHtoD_v2(uint64_t to, void const* from, size_t bytes) {
+  if (int const bad = fake::enter()) return bad;
   return memcpy(reinterpret_cast<void*>(to), from, bytes), 0;
 }
 EXPORT int cuMemcpyDtoH_v2(void* to, uint64_t from, size_t bytes) {
+  if (int const bad = fake::enter()) return bad;
   return memcpy(to, reinterpret_cast<void*>(from), bytes), 0;
 }
-EXPORT int cuStreamCreate(void** stream, unsigned flags) {
-  if (currentContext == nullptr || flags != 1) return 201;
-  *stream = malloc(8);
-  return 0;
-}
-EXPORT int cuStreamDestroy_v2(void* stream) { return free(stream), 0; }
-EXPORT int cuStreamSynchronize(void* stream) { return stream != nullptr ? wish("cuda-sync") : 0; }

@@ -1,14 +1,10 @@
 // The kernels on the fake CUDA driver: a module is any text with the entry points, and a launch runs the kernel through
-// the emulator before it answers. TRTD_FAKE cuda-module=N makes cuModuleLoadDataEx fail with N.
+// the emulator.
 #define TRTD_EMULATE
 
 #include "../kernels/emulator.h"
 #include "kernels/kernels.cu"
-#include "support.h"
-
-#include <mutex>
-
-#define EXPORT extern "C" __attribute__((visibility("default")))
+#include "cuda_fake.h"
 
 namespace {
 
@@ -47,26 +43,25 @@ EXPORT int cuModuleGetFunction(void** function, void*, char const* name) {
 }
 EXPORT int cuLaunchKernel(void* function, unsigned x, unsigned y, unsigned z, unsigned threads, unsigned, unsigned,
                           unsigned, void* stream, void** params, void**) {
+  if (int const bad = fake::enter()) return bad;
+  if (fake::wish("cuda-launch") != 0) return fake::give(fake::wish("cuda-launch"));
   if (threads != trtd_kernels::THREADS || stream == nullptr || x == 0 || y == 0 || z == 0) return 1;
-  std::lock_guard<std::mutex> lock(emulating);
+  ++fake::counts.launches;
   emulator::Place const grid{x, y, z};
-  auto const& detect = *static_cast<DetectParams const*>(params[0]);
-  switch (static_cast<char const* const*>(function) - NAMES) {
-    case 0: emulator::launch(trtd_letterbox, *static_cast<LetterboxParams const*>(params[0]), grid); return 0;
-    case 1: emulator::launch(trtd_filter, detect, grid); return 0;
-    case 2: emulator::launch(trtd_rank, detect, grid); return 0;
-    case 3: emulator::launch(trtd_overlap, detect, grid); return 0;
-    default: emulator::launch(trtd_keep, detect, grid); return 0;
+  auto const which = static_cast<char const* const*>(function) - NAMES;
+  if (which == 0) {
+    return fake::submit(stream, [grid, params = *static_cast<LetterboxParams const*>(params[0])] {
+      std::lock_guard<std::mutex> lock(emulating);
+      return emulator::launch(trtd_letterbox, params, grid), 0;
+    });
   }
+  return fake::submit(stream, [grid, which, params = *static_cast<DetectParams const*>(params[0])] {
+    std::lock_guard<std::mutex> lock(emulating);
+    switch (which) {
+      case 1: emulator::launch(trtd_filter, params, grid); return 0;
+      case 2: emulator::launch(trtd_rank, params, grid); return 0;
+      case 3: emulator::launch(trtd_overlap, params, grid); return 0;
+      default: emulator::launch(trtd_keep, params, grid); return 0;
+    }
+  });
 }
-EXPORT int cuMemcpyHtoDAsync_v2(uint64_t to, void const* from, size_t bytes, void*) {
-  return memcpy(reinterpret_cast<void*>(to), from, bytes), 0;
-}
-EXPORT int cuMemcpyDtoHAsync_v2(void* to, uint64_t from, size_t bytes, void*) {
-  return memcpy(to, reinterpret_cast<void*>(from), bytes), 0;
-}
-EXPORT int cuMemHostAlloc(void** memory, size_t bytes, unsigned) {
-  *memory = malloc(bytes);
-  return *memory != nullptr ? 0 : 2;
-}
-EXPORT int cuMemFreeHost(void* memory) { return free(memory), 0; }

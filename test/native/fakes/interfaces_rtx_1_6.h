@@ -175,7 +175,9 @@ class VRuntimeConfig : public VRoot {
   TRAPS(getPImpl, setExecutionContextAllocationStrategy, getExecutionContextAllocationStrategy)
   virtual IRuntimeCache* createRuntimeCache() noexcept = 0;
   virtual bool setRuntimeCache(IRuntimeCache const& cache) noexcept = 0;
-  TRAPS(getRuntimeCache, setDynamicShapesKernelSpecializationStrategy, getDynamicShapesKernelSpecializationStrategy)
+  TRAPS(getRuntimeCache)
+  virtual void setDynamicShapesKernelSpecializationStrategy(int32_t strategy) noexcept = 0;
+  TRAPS(getDynamicShapesKernelSpecializationStrategy)
   virtual bool setCudaGraphStrategy(int32_t strategy) noexcept = 0;
   TRAPS(getCudaGraphStrategy)
 };

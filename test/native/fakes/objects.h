@@ -3,7 +3,8 @@
 //
 // The fake parser reads models of lines, "model" first:
 //   input NAME TYPE DIMSxDIMS...    output NAME TYPE DIMS...    layers N
-// and takes any other file for a detector with one input, "images" 1x3x640x1152, and one output, "output0" 1x84x15120.
+// and takes any other file for what the file of lines that TRTD_FAKE_MODEL names says, or without one for a detector with
+// one input, "images" 1x3x640x1152, and one output, "output0" 1x84x15120.
 // Types are TensorRT's numbers.
 #pragma once
 

@@ -1,10 +1,10 @@
-// What a fake runtime does with a plan of build.h: output element i is 2 * input[i % n] + 1.
+// What a fake runtime does with a plan of build.h.
 #pragma once
 
 #include <csignal>
 #include <cstring>
 
-#include "build.h"
+#include "compute.h"
 
 namespace fake {
 
@@ -115,6 +115,9 @@ class RuntimeConfig final : public Object<VRuntimeConfig> {
     record("RuntimeConfig.setCudaGraphStrategy(" + std::to_string(strategy) + ")");
     return true;
   }
+  void setDynamicShapesKernelSpecializationStrategy(int32_t strategy) noexcept {
+    record("RuntimeConfig.setDynamicShapesKernelSpecializationStrategy(" + std::to_string(strategy) + ")");
+  }
   RuntimeCache* cache = nullptr;
 };
 #elif FAKE_MAJOR >= 11 || (FAKE_MAJOR == 10 && FAKE_MINOR >= 11)
@@ -146,6 +149,7 @@ class ExecutionContext final : public Object<VExecutionContext> {
                  " does not satisfy any optimization profiles.)");
       return false;
     }
+    if (text(shapes_[name]) != text(dims)) ++*state_;
     shapes_[name] = dims;
     for (TensorSpec const& output : plan_.tensors) {
       if (output.mode == 2 && output.dims.nbDims > 0 && output.dims.d[0] < 0) shapes_[output.name].d[0] = dims.d[0];
@@ -166,12 +170,13 @@ class ExecutionContext final : public Object<VExecutionContext> {
                      std::string(name) + ")");
       return false;
     }
+    if (addresses_[name] != data) ++*state_;
     addresses_[name] = data;
     return true;
   }
   int64_t getMaxOutputSize(char const* name) noexcept {
     Dims const dims = getTensorShape(name);
-    return dims.nbDims < 0 || dynamic(dims) ? -1 : elements(dims) * 4;
+    return dims.nbDims < 0 || dynamic(dims) ? -1 : elements(dims) * elementBytes(plan_.find(name)->type);
   }
   int32_t inferShapes(int32_t capacity, char const** names) noexcept {
     record("ExecutionContext.inferShapes(" + std::to_string(capacity) + ")");
@@ -196,7 +201,16 @@ class ExecutionContext final : public Object<VExecutionContext> {
   }
   bool enqueueV3(void* stream) noexcept {
     record(std::string("ExecutionContext.enqueueV3(") + (stream != nullptr ? "stream" : "null") + ")");
-    TensorSpec const* input = nullptr;
+    if (script("enqueue") == "refused") {
+      log(ERROR, "IExecutionContext::enqueueV3: Error Code 1: Cuda Runtime (an illegal wish was encountered)");
+      log(ERROR, "IExecutionContext::enqueueV3: Error Code 7: Internal Error (follow-up)");
+      return false;
+    }
+    if (script("capture") == "refused" && capturing()) {
+      log(ERROR, "IExecutionContext::enqueueV3: Error Code 1: Cuda Runtime (Requested amount of GPU memory failed because "
+                 "the stream is capturing a CUDA graph)");
+      return false;
+    }
     for (TensorSpec const& tensor : plan_.tensors) {
       if (addresses_.find(tensor.name) == addresses_.end()) {
         log(ERROR, "IExecutionContext::enqueueV3: Error Code 3: API Usage Error (Parameter check failed, condition: "
@@ -204,16 +218,19 @@ class ExecutionContext final : public Object<VExecutionContext> {
                    std::string(tensor.mode == 1 ? "input" : "output") + " tensor " + tensor.name + ".)");
         return false;
       }
-      if (tensor.mode == 1) input = &tensor;
+      if (dynamic(shapes_[tensor.name])) {
+        log(ERROR, "IExecutionContext::enqueueV3: Error Code 3: API Usage Error (Not all shapes are specified)");
+        return false;
+      }
     }
-    auto const* const from = static_cast<float const*>(addresses_[input->name]);
-    int64_t const n = elements(shapes_[input->name]);
+    Run run;
     for (TensorSpec const& tensor : plan_.tensors) {
-      if (tensor.mode != 2) continue;
-      auto* const to = static_cast<float*>(addresses_[tensor.name]);
-      for (int64_t i = 0, count = elements(shapes_[tensor.name]); i < count; ++i) to[i] = 2 * from[i % n] + 1;
+      run.tensors.push_back({tensor, shapes_[tensor.name], addresses_[tensor.name]});
     }
-    return true;
+    // A run is true as long as nobody changes the context, be it in a stream or in a graph.
+    run.state = state_;
+    run.version = state_->load();
+    return runInStream(stream, std::move(run));
   }
 
  private:
@@ -221,6 +238,7 @@ class ExecutionContext final : public Object<VExecutionContext> {
   int32_t index_ = 0;
   std::map<std::string, Dims> shapes_;
   std::map<std::string, void*> addresses_;
+  std::shared_ptr<std::atomic<uint64_t>> const state_ = std::make_shared<std::atomic<uint64_t>>(0);
 };
 
 class CudaEngine final : public Object<VCudaEngine> {
@@ -231,10 +249,14 @@ class CudaEngine final : public Object<VCudaEngine> {
   int32_t getTensorIOMode(char const* name) noexcept { return plan_.find(name)->mode; }
   Dims getTensorShape(char const* name) noexcept { return plan_.find(name)->dims; }
   int32_t getTensorDataType(char const* name) noexcept { return plan_.find(name)->type; }
-  // Unlikely answers unless the type is f32, so that neighbours in the table are told apart.
-  int32_t getTensorFormat(char const* name) noexcept { return getTensorDataType(name) == 0 ? 0 : 5; }
+  // Unlikely answers unless the type is f32, f16 or i64, so that neighbours in the table are told apart.
+  // TRTD_FAKE format=N gives that format to all.
+  int32_t getTensorFormat(char const* name) noexcept {
+    std::string const wish = script("format");
+    return !wish.empty() ? atoi(wish.c_str()) : usual(name) ? 0 : 5;
+  }
   int32_t getTensorLocation(char const* name) noexcept {
-    return getTensorDataType(name) == 0 || getTensorIOMode(name) == 1 ? 0 : 1;
+    return usual(name) || getTensorIOMode(name) == 1 ? 0 : 1;
   }
   bool isShapeInferenceIO(char const* name) noexcept { return getTensorIOMode(name) == 1; }
 #if FAKE_WIDE
@@ -285,6 +307,10 @@ class CudaEngine final : public Object<VCudaEngine> {
 #endif
 
  private:
+  bool usual(char const* name) noexcept {
+    int32_t const type = getTensorDataType(name);
+    return type == 0 || type == 1 || type == 8;
+  }
   IExecutionContext* makeContext() {
     if (!FAKE_RTX) usleep(static_cast<useconds_t>(atoi(script("compile").c_str())) * 1000);
     if (script("context") == "null") {

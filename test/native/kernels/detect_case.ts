@@ -1,5 +1,7 @@
 /** Cases for the detection kernels: tensors and questions, and what the CPU path answers. */
+import type { DetectionsSpec } from "../../../ffi/kernels.ts";
 import type { Tensor } from "../../../src/backends/backend.ts";
+import { detectionsSpec } from "../../../src/backends/tensorrt/detections_spec.ts";
 import { Candidates } from "../../../src/detect/heads/candidates.ts";
 import type { CutNmsHead } from "../../../src/detect/heads/cut_nms.ts";
 import { type HeadName, type HeadRow, HEADS } from "../../../src/detect/heads/heads.ts";
@@ -47,65 +49,22 @@ export interface Answer {
 /** For comparing: every NaN is like any other. */
 export const plainAnswer = ({ found, numbers, labels }: Answer) => ({ found, numbers: Array.from(numbers), labels });
 
-/** trtd_layout of each head. */
-export const LAYOUTS: Record<HeadName, number> = {
-  cut_nms: 5,
-  yolov8: 0,
-  yolov8_transposed: 1,
-  rtdetr: 1,
-  yolov5: 2,
-  yolox_decoded: 2,
-  yolox: 3,
-  end_to_end: 4,
-  rtdetr_selected: 4,
-  boxes_scores: 5,
-  detr_logits: 6,
-  dfine: 7,
-  efficient_nms: 8,
-};
-
-const TYPES: Record<string, number> = { float32: 0, float16: 1, int32: 3, int64: 8 };
-const BoxFlag = { NORMALIZED: 1, CENTER_SIZE: 2, OF_CLASS: 4, ANCHORS: 8, OWN_ANCHORS: 16 };
-/** The tensor with the scores. */
-export const SCORES_AT: Partial<Record<HeadName, number>> = { cut_nms: 1, boxes_scores: 1, dfine: 2, efficient_nms: 2 };
-
-/** trtd_detect_spec's 24 numbers. */
-export function detectSpec(c: DetectCase): Int32Array {
-  const dims = c.tensors[SCORES_AT[c.head] ?? 0]!.dims;
-  const types = [0, 1, 2, 3].map((i) => TYPES[c.tensors[i]?.type ?? "float32"]!);
-  const strides = [0, 1, 2, 3].map((i) => c.strides[i] ?? 0);
-  return Int32Array.of(
-    LAYOUTS[c.head],
-    c.classes,
-    c.width,
-    c.height,
-    ...types,
-    dims[1]!,
-    dims[2] ?? 1,
-    boxFlags(c),
-    c.strides.length,
-    ...strides,
-    c.questions.length,
-    c.boxesMax,
-    c.candidatesMax,
-    c.labels,
-    HEADS[c.head].nms ? 1 : 0,
-    c.cut?.backgroundClass ?? -1,
-    0,
-    0,
+/** What the backend tells the kernels. */
+export const specOf = (c: DetectCase): DetectionsSpec =>
+  detectionsSpec(
+    {
+      name: c.head,
+      classes: c.classes,
+      labels: c.labels,
+      width: c.width,
+      height: c.height,
+      strides: c.strides,
+      cut: c.cut,
+      nms: HEADS[c.head].nms,
+    },
+    c.tensors,
+    { imagesMax: c.questions.length, boxesMax: c.boxesMax, candidatesMax: c.candidatesMax },
   );
-}
-
-/** trtd_box_flag bits. */
-export function boxFlags({ head, cut, tensors, classes }: DetectCase): number {
-  if (head === "rtdetr") return BoxFlag.NORMALIZED;
-  if (head === "rtdetr_selected") return BoxFlag.NORMALIZED | BoxFlag.CENTER_SIZE;
-  if (cut === null) return 0;
-  const [boxes, scores] = tensors;
-  return (cut.boxCoding === "center_size" ? BoxFlag.CENTER_SIZE : 0) |
-    (boxes!.data.length * classes === 4 * scores!.data.length ? 0 : BoxFlag.OF_CLASS) |
-    (cut.anchors === null ? 0 : BoxFlag.ANCHORS | (cut.anchors.images > 1 ? BoxFlag.OWN_ANCHORS : 0));
-}
 
 /** The arrays that go with a spec; `limits` are most boxes, class-agnostic, labels chosen. */
 export function detectArrays(c: DetectCase) {

@@ -1,7 +1,8 @@
 /** The kernels on the host: builds and runs emulate.cpp. */
 import { join, resolve } from "node:path";
 import type { Picture, Placement } from "../../../src/detect/letterbox/letterbox.ts";
-import { type Answer, detectArrays, type DetectCase, detectSpec } from "./detect_case.ts";
+import { detectionsRecord } from "../../../ffi/kernels.ts";
+import { type Answer, detectArrays, type DetectCase, specOf } from "./detect_case.ts";
 
 const ROOT = resolve(import.meta.dirname!, "..", "..", "..");
 const FOLDER = join(ROOT, "cpp", "build", "kernels");
@@ -76,7 +77,9 @@ export function detectBytes(c: DetectCase): Uint8Array[] {
     ...(wanted === null ? [] : [wanted]),
   ];
   return [
-    bytesOf(Int32Array.of(2, ...detectSpec(c), ...flags)),
+    bytesOf(Int32Array.of(2)),
+    detectionsRecord(specOf(c)),
+    bytesOf(Int32Array.from(flags)),
     ...[...views, ...c.tensors.map(({ data }) => data)].map(bytesOf),
   ];
 }

@@ -1,17 +1,8 @@
 /** Cases of the kernels through libtrtd, on a GPU or on the fake driver. */
 import { Device, type DeviceMemory, openCuda, type Stream } from "../../../ffi/cuda.ts";
-import { ElementType } from "../../../ffi/enums.ts";
 import { Kernels } from "../../../ffi/kernels.ts";
-import { HEADS } from "../../../src/detect/heads/heads.ts";
-import { type Answer, boxFlags, type DetectCase, LAYOUTS, SCORES_AT } from "./detect_case.ts";
+import { type Answer, type DetectCase, specOf } from "./detect_case.ts";
 import type { LetterboxCase } from "./emulator.ts";
-
-const TYPES = {
-  float32: ElementType.FLOAT32,
-  float16: ElementType.FLOAT16,
-  int32: ElementType.INT32,
-  int64: ElementType.INT64,
-};
 
 const ALIGNMENT = 256;
 
@@ -60,24 +51,7 @@ export class ShimRunner implements Disposable {
 
   /** The kernels' answer for each picture. */
   async detect(c: DetectCase): Promise<Answer[]> {
-    const scores = c.tensors[SCORES_AT[c.head] ?? 0]!;
-    using detections = this.kernels.createDetections({
-      layout: LAYOUTS[c.head],
-      classes: c.classes,
-      width: c.width,
-      height: c.height,
-      types: c.tensors.map(({ type }) => TYPES[type as keyof typeof TYPES]),
-      rows: scores.dims[1]!,
-      columns: scores.dims[2] ?? 1,
-      boxFlags: boxFlags(c),
-      background: c.cut?.backgroundClass ?? -1,
-      strides: c.strides,
-      imagesMax: c.questions.length,
-      boxesMax: c.boxesMax,
-      candidatesMax: c.candidatesMax,
-      labels: c.labels,
-      suppress: HEADS[c.head].nms,
-    });
+    using detections = this.kernels.createDetections(specOf(c));
     const parts = c.tensors.map(({ data }) =>
       new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength)
     );

@@ -1,0 +1,87 @@
+// Frames in host memory to boxes.
+#pragma once
+
+#include "copier.h"
+#include "jpeg/jpeg.h"
+#include "kernels/launch.h"
+#include "run.h"
+
+namespace trtd {
+
+struct PipelineSpec {
+  const char* input;
+  const char* outputs;
+  const char* sizeInput;  // null for none
+  trtd_letterbox_spec letterbox;
+  trtd_detect_spec detections;
+  int32_t flags;
+  int32_t spinUs;
+};
+
+struct Times {
+  double decode = 0, upload = 0, letterbox = 0, inference = 0, postprocess = 0, download = 0, total = 0;
+};
+
+struct Pipeline final : Object {
+  static constexpr Kind KIND = Kind::pipeline;
+  // The caller holds the context's lock.
+  Pipeline(std::shared_ptr<Context> runs, std::shared_ptr<Kernels> owner, std::shared_ptr<JpegDecoder> decoder,
+           const PipelineSpec& spec);
+  ~Pipeline() override;
+
+  Times run(const trtd_host_frame* frames, uint32_t count, const Asked& asked, bool timed);
+  void read(uint32_t image, float* numbers, int32_t* labels, uint32_t capacity, uint32_t* counts) const;
+  trtd_pipeline_info facts() const { return holding_.facts(replay_); }
+
+ private:
+  struct Bound {  // a tensor of the engine and its memory
+    EngineTensor tensor;
+    std::shared_ptr<Memory> memory;
+  };
+
+  void findTensors(const PipelineSpec& spec);
+  void allocate();
+  void fillSizes(Bound& sizes);
+  void bindOutputs();
+  void setShapes(int64_t batch);
+  // Shapes and addresses for `count` frames.
+  void prepare(uint32_t count);
+  void place(const trtd_host_frame* frames, uint32_t count);
+  // Has failures of the decoder name the frame instead of the file.
+  template <class Body>
+  void naming(Body&& body) const;
+  void upload(const trtd_host_frame* frames);
+  void enqueueWhole() const;
+  void runStages(Times& times);
+  void note();
+
+  const std::shared_ptr<Context> context_;
+  const std::shared_ptr<Kernels> kernels_;
+  const std::shared_ptr<JpegDecoder> jpeg_;
+  Lane lane_;
+  Letterbox letterbox_;
+  Detections detections_;
+  Replay replay_;
+  Marks marks_;
+  HostBuffer staged_;
+  DeviceBuffer pixels_;
+  const bool shared_;  // other threads help to copy
+  std::vector<Bound> tensors_;
+  size_t input_ = 0;              // index in tensors_
+  std::vector<size_t> outputs_;   // in the order of the layout
+  size_t sizes_ = SIZE_MAX;       // SIZE_MAX: no size input
+  bool dynamic_ = false;
+  int64_t least_ = 1;             // smallest batch of the engine
+  int64_t largest_ = 1;           // pictures that buffers hold
+  int64_t batch_ = 0;             // that the context is set to
+  uint64_t seen_ = UINT64_MAX;    // changes of the context that are ours
+  std::vector<trtd_kernels::Frame> placed_;
+  std::vector<Piece> pieces_;
+  std::vector<CudaAddress> targets_;  // of the pieces
+  std::vector<JpegPicture> files_;
+  std::vector<uint32_t> fileFrames_;
+  bool ready_ = false;  // the last run ended well
+  Holding holding_;
+};
+
+}  // namespace trtd
