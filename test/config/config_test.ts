@@ -5,6 +5,8 @@ import { TrtdError } from "../../src/errors.ts";
 
 const layers = (some: Partial<Layers>): Layers => ({ environment: {}, flags: {}, ...some });
 
+const inFile = (value: unknown, origin = "f.json"): Partial<Layers> => ({ documents: [{ origin, value }] });
+
 function refusal(some: Partial<Layers>): TrtdError {
   try {
     mergeConfig(layers(some));
@@ -24,12 +26,12 @@ Deno.test("config: without any layer each setting has its default and says so", 
 });
 
 Deno.test("config: a flag wins over a variable, a variable over the file, the file over the default", () => {
-  const file = { path: "/etc/trtd.config.json", value: { port: 1, host: "file", queue_limit: 7 } };
+  const documents = [{ origin: "/etc/trtd.config.json", value: { port: 1, host: "file", queue_limit: 7 } }];
   const environment = { TRTD_PORT: "2", TRTD_HOST: "variable" };
-  const { config, origins } = mergeConfig({ file, environment, flags: { port: "3" } });
-  assert.deepEqual([config.port, config.host, config.queue_limit, config.workers], [3, "variable", 7, 1]);
+  const { config, origins } = mergeConfig({ documents, environment, flags: { port: "3" } });
+  assert.deepEqual([config.port, config.host, config.queue_limit, config.max_connections], [3, "variable", 7, 1024]);
   assert.deepEqual(
-    [origins.port, origins.host, origins.queue_limit, origins.workers],
+    [origins.port, origins.host, origins.queue_limit, origins.max_connections],
     ["--port", "TRTD_HOST", "/etc/trtd.config.json", "default"],
   );
 });
@@ -55,7 +57,7 @@ Deno.test("config: variables of the repository's tools are no settings", () => {
 });
 
 Deno.test("config: the file may group keys, or join them with a dot", () => {
-  const config = (value: unknown) => mergeConfig(layers({ file: { path: "f.json", value } })).config;
+  const config = (value: unknown) => mergeConfig(layers(inFile(value))).config;
   const cache = { layout: "per-device", trusted_owners: [1000, "0"], size_limit_mb: 0 };
   const grouped = config({ cache, "port": 1 });
   assert.deepEqual(
@@ -74,23 +76,23 @@ const BAD: readonly [name: string, some: Partial<Layers>, code: string, says: Re
   ["a fraction for a count", { environment: { TRTD_MAX: "2.5" } }, "CONFIG_INVALID", /TRTD_MAX/],
   ["an unknown backend", { flags: { backend: "cuda" } }, "USAGE", /--backend/],
   ["an unknown variable", { environment: { TRTD_PROT: "1" } }, "CONFIG_INVALID", /TRTD_PROT/],
-  ["an unknown key in the file", { file: { path: "f.json", value: { prot: 1 } } }, "CONFIG_INVALID", /"prot"/],
+  ["an unknown key in the file", inFile({ prot: 1 }), "CONFIG_INVALID", /"prot"/],
   [
     "an unknown key in a group",
-    { file: { path: "f.json", value: { cache: { lay: 1 } } } },
+    inFile({ cache: { lay: 1 } }),
     "CONFIG_INVALID",
     /"cache\.lay"/,
   ],
   [
     "a key that is there twice",
-    { file: { path: "f.json", value: { cache: { wait_s: 1 }, cache_wait_s: 2 } } },
+    inFile({ cache: { wait_s: 1 }, cache_wait_s: 2 }),
     "CONFIG_INVALID",
     /"cache_wait_s" twice/,
   ],
   ["a user that is no number", { flags: { cache_trusted_owners: "root" } }, "USAGE", /--cache-trusted-owners/],
   ["a retry that nobody knows", { environment: { TRTD_RETRY: "luck" } }, "CONFIG_INVALID", /TRTD_RETRY/],
-  ["text for a number in the file", { file: { path: "f.json", value: { port: "80" } } }, "CONFIG_INVALID", /f\.json/],
-  ["a file that is a list", { file: { path: "f.json", value: [] } }, "CONFIG_INVALID", /f\.json/],
+  ["text for a number in the file", inFile({ port: "80" }), "CONFIG_INVALID", /f\.json/],
+  ["a file that is a list", inFile([]), "CONFIG_INVALID", /f\.json/],
   ["an empty name in a list", { flags: { model: ["a,,b"] } }, "USAGE", /--model/],
   ["a port out of range", { flags: { port: "65536" } }, "USAGE", /--port/],
 ];
