@@ -1,14 +1,22 @@
 /** `manifest.json`: what a model file does not say about itself. */
 import { z } from "zod";
 import { TrtdError } from "../errors.ts";
+import { MODEL_NAME } from "./confine.ts";
 import type { Manifest } from "./model.ts";
 
-/** What a model's name may be: it is a folder's name and a part of URLs. */
-export const MODEL_NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
-
-const FILE_NAME = /^[^/\\\0]{1,255}\.onnx$/i;
+/** What a model's file may be called. */
+export const FILE_NAME = /^[^/\\\0]{1,255}\.onnx$/i;
 const LABELS_MAX = 10_000;
 const TEXT_MAX = 10_000;
+
+const sourceSchema = z.strictObject({
+  uri: z.string().min(1).max(TEXT_MAX),
+  id: z.string().max(TEXT_MAX),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/, "must be 64 lower-case hexadecimal digits"),
+  bytes: z.number().int().nonnegative(),
+  fetched_at: z.string().max(TEXT_MAX),
+  labels: z.string().max(TEXT_MAX).exactOptional(),
+});
 
 const fraction = z.number().min(0).max(1);
 
@@ -24,6 +32,7 @@ export const manifestSchema = z.strictObject({
   class_agnostic: z.boolean().exactOptional(),
   description: z.string().max(TEXT_MAX).exactOptional(),
   license: z.string().max(TEXT_MAX).exactOptional(),
+  source: sourceSchema.exactOptional(),
 });
 
 /**

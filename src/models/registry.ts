@@ -1,11 +1,13 @@
 /** Find models by name or path. */
-import { basename, dirname, extname, join, relative, resolve, sep } from "node:path";
+import { basename, dirname, extname, join, resolve } from "node:path";
 import { TrtdError } from "../errors.ts";
-import { MODEL_NAME, parseManifest } from "./manifest.ts";
+import { MODEL_NAME, refuseBadName, whyOutside } from "./confine.ts";
+import { parseManifest } from "./manifest.ts";
 import type { Manifest, Model } from "./model.ts";
 import { fileFailure } from "./model_file.ts";
 
-const MANIFEST_FILE = "manifest.json";
+/** Name of the manifest in a model's folder. */
+export const MANIFEST_FILE = "manifest.json";
 const MANIFEST_BYTES_MAX = 1_000_000;
 const NAME_LENGTH_MAX = 64;
 
@@ -31,7 +33,7 @@ export async function findModel(nameOrPath: string, modelsDir: string, cwd: stri
  * `MANIFEST_INVALID`, `FILE_UNREADABLE`
  */
 export async function findModelByName(name: string, modelsDir: string): Promise<Model> {
-  if (!MODEL_NAME.test(name)) throw new TrtdError("MODEL_NAME_INVALID", `${JSON.stringify(name)} is no model's name`);
+  refuseBadName(name);
   for (const root of rootsOf(modelsDir)) {
     const model = await modelInFolder(root, name);
     if (model !== null) return model;
@@ -108,12 +110,9 @@ async function folderNames(root: string): Promise<string[]> {
 async function modelInFolder(root: string, name: string): Promise<Model | null> {
   const folder = join(root, name);
   const manifestPath = join(folder, MANIFEST_FILE);
-  if (await realPath(manifestPath) === null) return null;
-  const realRoot = await Deno.realPath(root);
-  const inRoot = async (path: string): Promise<boolean> => isInside(realRoot, await realPath(path) ?? realRoot);
-  if (!await inRoot(manifestPath)) {
-    throw new TrtdError("MODEL_NOT_FOUND", `The model "${name}" is a link out of the folder of models`);
-  }
+  const outside = async (path: string) => root === BUNDLED_MODELS ? null : await whyOutside(root, path);
+  const away = await outside(manifestPath).catch((thrown) => Promise.reject(fileFailure(manifestPath, thrown)));
+  if (away !== null) throw new TrtdError("MODEL_NOT_FOUND", `The model "${name}" ${away}`);
   const text = await readManifest(manifestPath);
   if (text === null) return null;
   const manifest = parseManifest(text, manifestPath);
@@ -121,7 +120,7 @@ async function modelInFolder(root: string, name: string): Promise<Model | null> 
   const path = join(folder, manifest.file);
   const isFile = await Deno.stat(path).then((info) => info.isFile, () => false);
   refuseField(manifest, "file", isFile ? null : "names no regular file beside the manifest", manifestPath);
-  refuseField(manifest, "file", await inRoot(path) ? null : "is a link out of the folder of models", manifestPath);
+  refuseField(manifest, "file", await outside(path), manifestPath);
   return { name, path, manifest };
 }
 
@@ -130,8 +129,8 @@ function refuseField(manifest: Manifest, field: "name" | "file", problem: string
   throw new TrtdError("MANIFEST_INVALID", `Field "${field}" of "${where}": "${manifest[field]}" ${problem}`);
 }
 
-/** @returns null when there is no such file */
-async function readManifest(path: string): Promise<string | null> {
+/** The text of a manifest. @returns null when there is no such file @throws {TrtdError} `MANIFEST_INVALID`, `FILE_UNREADABLE` */
+export async function readManifest(path: string): Promise<string | null> {
   try {
     const { isFile, size } = await Deno.stat(path);
     if (!isFile) throw new TrtdError("MANIFEST_INVALID", `"${path}" is not a regular file`);
@@ -145,20 +144,6 @@ async function readManifest(path: string): Promise<string | null> {
   }
 }
 
-async function realPath(path: string): Promise<string | null> {
-  try {
-    return await Deno.realPath(path);
-  } catch (thrown) {
-    if (thrown instanceof Deno.errors.NotFound || thrown instanceof Deno.errors.NotADirectory) return null;
-    throw fileFailure(path, thrown);
-  }
-}
-
-function isInside(root: string, path: string): boolean {
-  const way = relative(root, path);
-  return way !== "" && way !== ".." && !way.startsWith(`..${sep}`);
-}
-
 /** Whether a manifest is about the file; one that is not JSON might be, so its mistake is to be told. */
 function namesFile(text: string, file: string): boolean {
   try {
@@ -169,7 +154,7 @@ function namesFile(text: string, file: string): boolean {
 }
 
 /** A model's name made from its file's: `YOLOv8n 640.onnx` becomes `yolov8n-640`. */
-function nameFromFile(file: string): string {
+export function nameFromFile(file: string): string {
   const stem = basename(file, extname(file)).toLowerCase().replace(/[^a-z0-9._-]+/g, "-").replace(/^[._-]+/, "");
   return stem.slice(0, NAME_LENGTH_MAX).replace(/-+$/, "") || "model";
 }
