@@ -1,61 +1,78 @@
-/** From picture files to detections: decode, letterbox, run, decode the head, suppress, map back. */
-import type { Backend, BackendInfo, Tensor } from "../backends/backend.ts";
+/** From pictures to detections: decode, letterbox, run, decode the head, suppress, map back. */
+import type { Backend, BackendInfo, FramePipeline, Tensor } from "../backends/backend.ts";
+import { Lanes } from "../backends/lanes.ts";
 import { TrtdError, trtdErrorFrom } from "../errors.ts";
 import type { Model } from "../models/model.ts";
 import type { ModelFacts } from "../onnx/model_facts.ts";
 import { annotatePicture } from "./annotate/annotate.ts";
-import { Candidates } from "./heads/candidates.ts";
-import { outputThreshold, reportedScore } from "./heads/cut_nms.ts";
+import type { DetectionResult, DetectOptions } from "./detection.ts";
+import { DeviceRun } from "./device_run.ts";
+import { fittedHead } from "./fitted_head.ts";
+import { detectHead, type Head } from "./heads/heads.ts";
+import { HostRun } from "./host_run.ts";
+import { type Found, type Job, resultOf } from "./job.ts";
+import type { Picture } from "./letterbox/letterbox.ts";
+import { checkOptions } from "./options.ts";
 import { decodePicture, MAX_PIXELS, warmUpDecoder } from "./picture/decode.ts";
-import type { Detection, DetectionResult, DetectOptions } from "./detection.ts";
-import { detectHead, type Head, outputsOf } from "./heads/heads.ts";
-import { boxOnPicture, Letterbox, type Picture, type Placement } from "./letterbox/letterbox.ts";
-import { CANDIDATES_MAX, nms, ranked } from "./nms.ts";
-import { type CheckedOptions, checkOptions } from "./options.ts";
+import { deviceJpeg } from "./picture/device_jpeg.ts";
 
 export interface DetectorSettings {
   /** Most pixels of a picture, checked before it is decoded. @default 40,000,000 */
   readonly maxPixels?: number;
 }
 
+/** Packed RGB u8, `[height, width, 3]`. */
+export interface RawFrame {
+  readonly data: Uint8Array;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** A JPEG, PNG or WebP file, or pixels. */
+export type DetectPicture = { readonly bytes: Uint8Array } | { readonly frame: RawFrame };
+
 /** One picture of a batch. */
-export interface DetectRequest {
-  /** A JPEG, PNG or WebP file. */
-  readonly bytes: Uint8Array;
-  readonly options?: DetectOptions;
-}
+export type DetectRequest = DetectPicture & { readonly options?: DetectOptions };
 
-interface Job {
-  readonly picture: Picture;
-  readonly options: CheckedOptions;
-  readonly started: number;
-  readonly decodeMs: number;
-}
-
-/** A loaded detector. Calls may overlap: pictures are decoded side by side, the model runs them one after the other. */
+/**
+ * A loaded detector. Calls may overlap: pictures are decoded side by side, and as many runs are under way as the backend
+ * has lanes.
+ *
+ * `timings_ms` of a result, in milliseconds: on the CPU `decode` is the picture file, `preprocess` its letterbox,
+ * `inference` the run of the model, `postprocess` decoding, suppression and mapping. Where a GPU does all of it, `decode`
+ * is the picture file on the CPU or in nvJPEG; `preprocess` its way to the GPU; `inference` one CUDA graph of letterbox,
+ * model, decoding, suppression and the boxes' way back; `postprocess` the mapping of boxes. Those of a run count for each of
+ * its pictures. `total` is from the request to the answer, waiting for a lane included.
+ */
 export class Detector {
+  /** With the backend's own type, batch and size of the input. */
   readonly head: Head;
+  /** Resolves, if ever, with the `GPU_FAULT` after which nothing is answered any more: the process must end. */
+  readonly fault: Promise<TrtdError>;
   readonly #model: Model;
   readonly #backend: Backend;
   readonly #maxPixels: number;
-  readonly #letterbox: Letterbox;
-  readonly #candidates = new Candidates();
-  #input: Float32Array<ArrayBuffer> | Uint16Array<ArrayBuffer>;
-  /** Ends when the model is free. */
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #hosts: Lanes<HostRun>;
+  #device: DeviceRun | null = null;
+  #pipeline: FramePipeline | null = null;
+  #degraded: string | null = null;
+  /** Runs on the CPU's side that are under way or wait. */
+  #asked = 0;
 
   private constructor(model: Model, head: Head, backend: Backend, settings: DetectorSettings) {
     this.head = head;
+    this.fault = backend.fault ?? new Promise(() => {});
     this.#model = model;
     this.#backend = backend;
     this.#maxPixels = settings.maxPixels ?? MAX_PIXELS;
-    this.#letterbox = new Letterbox(head.input, head.row.preprocess);
-    this.#input = this.#newInput(head.input.batch ?? 1);
+    const hosts = Array.from({ length: backend.lanes ?? 1 }, () => new HostRun(head, backend, model.manifest));
+    this.#hosts = new Lanes(hosts);
   }
 
   /**
    * Make a detector of a loaded backend and run it once. The detector owns the backend, also when this fails.
-   * @throws {TrtdError} `MODEL_NOT_A_DETECTOR`, `MANIFEST_INVALID`, `INFERENCE_FAILED`, `NATIVE_LOAD_FAILED`
+   * @throws {TrtdError} `MODEL_NOT_A_DETECTOR`, `MANIFEST_INVALID`, `INFERENCE_FAILED`, `NATIVE_LOAD_FAILED`, and on a
+   * GPU `LOAD_FAILED`, `OUT_OF_GPU_MEMORY`, `GPU_FAULT`
    */
   static async open(
     model: Model,
@@ -64,14 +81,9 @@ export class Detector {
     settings: DetectorSettings = {},
   ): Promise<Detector> {
     try {
-      const detector = new Detector(model, detectHead(facts, model.manifest), backend, settings);
-      const { batch, height, width } = detector.head.input;
-      await Promise.all([
-        warmUpDecoder(),
-        detector.head.sizeInput === null
-          ? backend.warmUp([batch ?? 1, 3, height, width])
-          : detector.#run(batch ?? 1).then(() => {}),
-      ]);
+      const head = fittedHead(detectHead(facts, model.manifest), backend);
+      const detector = new Detector(model, head, backend, settings);
+      await Promise.all([warmUpDecoder(), detector.#warmUp()]);
       return detector;
     } catch (error) {
       await backend.close();
@@ -85,12 +97,30 @@ export class Detector {
   }
 
   get info(): BackendInfo {
-    return this.#backend.info;
+    const { info } = this.#backend;
+    if (this.#degraded === null) return info;
+    return { ...info, degraded: info.degraded === null ? this.#degraded : `${this.#degraded}. ${info.degraded}` };
+  }
+
+  /** Most pictures of one run that are worth it. */
+  get batchMax(): number {
+    const { info, batchMax = 1 } = this.#backend;
+    return this.#pipeline?.batchMax ?? this.head.input.batch ?? (info.name === "tensorrt" ? batchMax : 1);
+  }
+
+  /** Runs that may be under way at once. */
+  get lanes(): number {
+    return this.#pipeline?.lanes ?? this.#hosts.size;
+  }
+
+  /** Say with every answer from now on why something better does not answer. */
+  degrade(reason: string): void {
+    this.#degraded = reason;
   }
 
   /**
    * Detect on one picture.
-   * @throws {TrtdError} `PARAMETER_INVALID`; those of `decodePicture`; `INFERENCE_FAILED`
+   * @throws {TrtdError} `PARAMETER_INVALID`; those of `decodePicture`; `INFERENCE_FAILED`, `OUT_OF_GPU_MEMORY`, `GPU_FAULT`
    */
   async detect(bytes: Uint8Array, options: DetectOptions = {}): Promise<DetectionResult> {
     const [result] = await this.detectBatch([{ bytes, options }]);
@@ -100,152 +130,141 @@ export class Detector {
 
   /**
    * Detect on several pictures, as many in one run as the model takes. One bad picture does not spoil the others.
-   * `timings_ms.inference` of each is that of the whole run.
    * @returns a result or an error for each request, in their order; never rejects
    */
   async detectBatch(requests: readonly DetectRequest[]): Promise<(DetectionResult | TrtdError)[]> {
     const jobs = await Promise.all(requests.map((request) => this.#prepare(request).catch(trtdErrorFrom)));
     const good = jobs.filter((job): job is Job => !(job instanceof TrtdError));
     const results = new Map<Job, DetectionResult | TrtdError>();
-    const most = this.head.input.batch ?? Math.max(1, good.length);
-    for (let from = 0; from < good.length; from += most) {
-      const part = good.slice(from, from + most);
-      const answered = await this.#inTurn(() => this.#runJobs(part)).catch((thrown) => {
+    const most = this.#mostInRun(good.length);
+    const parts = Array.from({ length: Math.ceil(good.length / most) }, (_, i) => good.slice(i * most, (i + 1) * most));
+    await Promise.all(parts.map(async (part) => {
+      const answered = await this.#runJobs(part).catch((thrown) => {
         const error = trtdErrorFrom(thrown);
         return part.map(() => error);
       });
       part.forEach((job, i) => results.set(job, answered[i]!));
-    }
+    }));
     return jobs.map((job) => job instanceof TrtdError ? job : results.get(job)!);
   }
 
   /**
+   * The model's outputs for one picture in the head's order, letterboxed on the CPU, whatever answers otherwise.
+   * @throws {TrtdError} as {@link detect}
+   */
+  async outputs(bytes: Uint8Array): Promise<readonly Tensor[]> {
+    const picture = await this.#decoded({ bytes });
+    return await this.#onHost((host) => host.outputs(picture));
+  }
+
+  /**
    * Draw a result on its picture.
-   * @param bytes the picture that `result` is about
+   * @param picture the one that `result` is about; bytes are a file
    * @returns a JPEG file
    * @throws {TrtdError} those of `decodePicture`
    */
-  async annotate(bytes: Uint8Array, result: DetectionResult): Promise<Uint8Array> {
-    const picture = await decodePicture(bytes, { maxPixels: this.#maxPixels });
-    return await annotatePicture(picture, result.detections);
+  async annotate(picture: DetectPicture | Uint8Array, result: DetectionResult): Promise<Uint8Array> {
+    const decoded = await this.#decoded(picture instanceof Uint8Array ? { bytes: picture } : picture);
+    return await annotatePicture(decoded, result.detections);
   }
 
   /** Free the backend after the runs that are under way. Calling it twice is harmless. */
   async close(): Promise<void> {
-    await this.#inTurn(() => this.#backend.close());
+    await this.#hosts.idle();
+    await this.#backend.close();
   }
 
-  async #prepare({ bytes, options }: DetectRequest): Promise<Job> {
-    const started = performance.now();
-    const checked = checkOptions(options ?? {}, {
-      manifest: this.#model.manifest,
-      labels: this.head.labels,
-      cut: this.head.cut,
-    });
-    const picture = await decodePicture(bytes, { maxPixels: this.#maxPixels });
-    return { picture, options: checked, started, decodeMs: performance.now() - started };
-  }
-
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const mine = this.#turn.then(work);
-    this.#turn = mine.catch(() => {});
-    return mine;
-  }
-
-  #newInput(batch: number): Float32Array<ArrayBuffer> | Uint16Array<ArrayBuffer> {
-    const { type, height, width } = this.head.input;
-    const length = batch * 3 * height * width;
-    return type === "float16" ? new Uint16Array(length) : new Float32Array(length);
-  }
-
-  async #runJobs(jobs: readonly Job[]): Promise<DetectionResult[]> {
-    const { height, width } = this.head.input;
-    const batch = this.head.input.batch ?? jobs.length;
-    const pixels = 3 * height * width;
-    if (this.#input.length < batch * pixels) this.#input = this.#newInput(batch);
-    const placed = jobs.map(({ picture }, i) => {
-      const started = performance.now();
-      const placement = this.#letterbox.fill(picture, this.#input, i * pixels);
-      return { placement, preprocessMs: performance.now() - started };
-    });
-    const started = performance.now();
-    const outputs = await this.#run(batch);
-    const inferenceMs = performance.now() - started;
-    return jobs.map((job, image) => {
-      const { placement, preprocessMs } = placed[image]!;
-      const started = performance.now();
-      const detections = this.#detections(outputs, image, job.options, placement);
-      const ended = performance.now();
-      return {
-        image: { width: job.picture.width, height: job.picture.height },
-        model: this.#model.name,
-        backend: this.#backend.info,
-        detections,
-        timings_ms: {
-          decode: micro(job.decodeMs),
-          preprocess: micro(preprocessMs),
-          inference: micro(inferenceMs),
-          postprocess: micro(ended - started),
-          total: micro(ended - job.started),
-        },
+  async #warmUp(): Promise<void> {
+    const { head } = this;
+    const { manifest } = this.#model;
+    const pipeline = await this.#backend.openPipeline?.(head) ?? null;
+    if (pipeline !== null) {
+      this.#pipeline = pipeline;
+      const decode = async (job: Job): Promise<Job> => {
+        const started = performance.now();
+        const picture = "file" in job.content ? await this.#decoded(job.content.file) : job.content.picture;
+        return { ...job, content: { picture }, decodeMs: job.decodeMs + performance.now() - started };
       };
-    });
-  }
-
-  /** Run the first `batch` pictures of the input buffer. */
-  async #run(batch: number): Promise<Tensor[]> {
-    const { name, type, height, width } = this.head.input;
-    const dims = [batch, 3, height, width];
-    const inputs: Record<string, Tensor> = {
-      [name]: { type, dims, data: this.#input.subarray(0, batch * 3 * height * width) },
-    };
-    if (this.head.sizeInput !== null) {
-      const sizes = Array.from({ length: 2 * batch }, (_, i) => BigInt(i % 2 === 0 ? width : height));
-      inputs[this.head.sizeInput] = { type: "int64", dims: [batch, 2], data: BigInt64Array.from(sizes) };
+      this.#device = new DeviceRun({ head, pipeline, manifest, decode });
+      return;
     }
-    return outputsOf(this.head, await this.#backend.run(inputs), batch);
+    const { batch, height, width } = head.input;
+    if (head.sizeInput === null) return await this.#backend.warmUp([batch ?? 1, 3, height, width]);
+    await this.#onHost((host) => host.warmUp());
   }
 
-  #detections(
-    outputs: readonly Tensor[],
-    image: number,
-    options: CheckedOptions,
-    placement: Placement,
-  ): Detection[] {
-    const { row, classes, strides, cut, input: { width, height } } = this.head;
-    const { max, wanted } = options;
-    const score = outputThreshold(options.score, cut);
-    const candidates = this.#candidates;
-    candidates.clear();
-    row.decode({ outputs, image, classes: classes ?? 0, score, wanted, width, height, strides, cut }, candidates);
-    const slots = this.#kept(options, max);
-    const detections = this.#onPicture(slots, placement);
-    if (detections.length === slots.length || slots.length < max) return detections;
-    // Boxes beside the picture took places of weaker ones on it.
-    return this.#onPicture(this.#kept(options, CANDIDATES_MAX), placement).slice(0, max);
+  async #prepare(request: DetectRequest): Promise<Job> {
+    const started = performance.now();
+    const { labels, cut } = this.head;
+    const options = checkOptions(request.options ?? {}, { manifest: this.#model.manifest, labels, cut });
+    const file = "bytes" in request ? this.#fileForDevice(request.bytes) : null;
+    if (file !== null) return { content: { file }, options, started, decodeMs: 0 };
+    const picture = await this.#decoded(request);
+    return { content: { picture }, options, started, decodeMs: performance.now() - started };
   }
 
-  #kept(options: CheckedOptions, max: number): Uint32Array {
-    const { row, cut } = this.head;
-    const score = outputThreshold(options.score, cut);
-    if (!row.nms) return ranked(this.#candidates, score).subarray(0, max);
-    const classAgnostic = this.#model.manifest.class_agnostic ?? cut?.classAgnostic ?? false;
-    return nms(this.#candidates, { score, iou: options.iou, max, classAgnostic });
+  #fileForDevice(
+    bytes: Uint8Array,
+  ): { bytes: Uint8Array<ArrayBuffer>; size: { width: number; height: number } } | null {
+    if (this.#pipeline?.jpeg !== true || !(bytes.buffer instanceof ArrayBuffer)) return null;
+    const size = deviceJpeg(bytes);
+    if (size === null || size.width * size.height > this.#maxPixels) return null;
+    return { bytes: (bytes as Uint8Array<ArrayBuffer>).subarray(0, size.length), size };
   }
 
-  #onPicture(slots: Uint32Array, placement: Placement): Detection[] {
-    const { boxes, classes, scores } = this.#candidates;
-    const detections: Detection[] = [];
-    for (const slot of slots) {
-      const box = boxOnPicture(boxes, 4 * slot, placement);
-      const classId = classes[slot]!;
-      const label = this.head.labels[classId] ?? `class_${classId}`;
-      const score = reportedScore(scores[slot]!, this.head.cut);
-      if (box !== null) detections.push({ label, class_id: classId, score, box });
+  async #decoded(picture: DetectPicture): Promise<Picture> {
+    if ("bytes" in picture) return await decodePicture(picture.bytes, { maxPixels: this.#maxPixels });
+    return checkedFrame(picture.frame, this.#maxPixels);
+  }
+
+  #mostInRun(waiting: number): number {
+    if (this.#pipeline !== null) return this.#pipeline.batchMax;
+    return this.head.input.batch ?? Math.min(Math.max(1, waiting), this.#backend.batchMax ?? Infinity);
+  }
+
+  async #runJobs(jobs: readonly Job[]): Promise<(DetectionResult | TrtdError)[]> {
+    const answers = this.#device === null ? await this.#runOnHost(jobs) : await this.#device.run(jobs);
+    const by = { model: this.#model.name, info: this.info };
+    return answers.map(({ job, found }) => found instanceof TrtdError ? found : resultOf(job, found, by));
+  }
+
+  async #runOnHost(jobs: readonly Job[]): Promise<{ job: Job; found: Found }[]> {
+    const pictures = jobs.map(({ content, options }) => ({
+      picture: (content as { picture: Picture }).picture,
+      options,
+    }));
+    const found = await this.#onHost((host) => host.run(pictures));
+    return jobs.map((job, i) => ({ job, found: found[i]! }));
+  }
+
+  /** A run may block the thread, so an answer that is ready goes out before the next one begins. */
+  async #onHost<R>(work: (host: HostRun) => Promise<R>): Promise<R> {
+    const waits = this.#asked++ >= this.#hosts.size;
+    try {
+      return await this.#hosts.use(async (host) => {
+        if (waits) await new Promise((resolve) => setTimeout(resolve, 0));
+        return await work(host);
+      });
+    } finally {
+      this.#asked--;
     }
-    return detections;
   }
 }
 
-/** Milliseconds with three decimals. */
-const micro = (ms: number): number => Math.round(ms * 1000) / 1000;
+/** @throws {TrtdError} `IMAGE_DIMENSIONS_INVALID`, `IMAGE_TOO_MANY_PIXELS` */
+function checkedFrame({ data, width, height }: RawFrame, maxPixels: number): Picture {
+  const isSide = (side: number) => Number.isInteger(side) && side >= 1 && side <= 65_535;
+  if (!isSide(width) || !isSide(height) || data.length !== 3 * width * height) {
+    throw new TrtdError(
+      "IMAGE_DIMENSIONS_INVALID",
+      `A frame of ${width} x ${height} pixels cannot have ${data.length} bytes`,
+    );
+  }
+  if (width * height > maxPixels) {
+    throw new TrtdError(
+      "IMAGE_TOO_MANY_PIXELS",
+      `The frame has ${width} x ${height} = ${width * height} pixels; at most ${maxPixels} are allowed`,
+    );
+  }
+  return { data, width, height };
+}

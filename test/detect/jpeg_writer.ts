@@ -18,6 +18,8 @@ export interface JpegOptions {
   readonly adobeTransform?: 0 | 1 | 2;
   /** Whole segments (with marker and length) after SOI. */
   readonly segments?: readonly Uint8Array[];
+  /** MCUs between restart markers. @default none */
+  readonly restartInterval?: number;
 }
 
 const ZIGZAG = [
@@ -44,18 +46,22 @@ export function concat(parts: readonly ArrayLike<number>[]): Uint8Array<ArrayBuf
 
 const quantTable = () => segment(0xdb, [0, ...new Array<number>(64).fill(QUANT)]);
 
-/** DC: 12 symbols of 4 bits. AC: all 256 symbols of 9 bits. The code of a symbol is the symbol. */
-const huffmanTables = () => {
-  const counts = (bits: number, n: number) => Array.from({ length: 16 }, (_, i) => i + 1 === bits ? n : 0);
-  const ac = counts(9, 255);
-  return segment(0xc4, [
-    0x00,
-    ...counts(4, 12),
-    ...Array.from({ length: 12 }, (_, i) => i),
-    0x10,
-    ...ac,
-    ...Array.from({ length: 255 }, (_, i) => i),
-  ]);
+const DC_SYMBOLS = Array.from({ length: 12 }, (_, i) => i);
+/** Block ended, 16 zeros, and every run of zeros before a coefficient of 1 to 10 bits: all that 8-bit pixels need. */
+const AC_SYMBOLS = [
+  0x00,
+  0xf0,
+  ...Array.from({ length: 160 }, (_, i) => Math.floor(i / 10) << 4 | (i % 10 + 1)),
+];
+const AC_BITS = 8;
+const AC_CODES = new Map(AC_SYMBOLS.map((symbol, code) => [symbol, code]));
+/** Progressive files have the numbers of empty blocks too: there the code of a symbol is the symbol. */
+const PROGRESSIVE_SYMBOLS = Array.from({ length: 255 }, (_, i) => i);
+
+/** DC: 12 symbols of 4 bits. AC: symbols of `bits` bits. */
+const huffmanTables = (ac: readonly number[], bits: number) => {
+  const counts = (length: number, n: number) => Array.from({ length: 16 }, (_, i) => i + 1 === length ? n : 0);
+  return segment(0xc4, [0x00, ...counts(4, 12), ...DC_SYMBOLS, 0x10, ...counts(bits, ac.length), ...ac]);
 };
 
 function frame(marker: number, { width, height, components }: JpegOptions): Uint8Array {
@@ -133,10 +139,16 @@ function blockOf(options: JpegOptions, component: JpegComponent, bx: number, by:
 export function baselineJpeg(options: JpegOptions): Uint8Array<ArrayBuffer> {
   const { components, width, height } = options;
   const hMax = Math.max(...components.map((c) => c.h)), vMax = Math.max(...components.map((c) => c.v));
+  const interval = options.restartInterval ?? 0;
   const bits = new Bits();
   const last = components.map(() => 0);
+  let mcus = 0;
   for (let my = 0; my < Math.ceil(height / (8 * vMax)); my++) {
-    for (let mx = 0; mx < Math.ceil(width / (8 * hMax)); mx++) {
+    for (let mx = 0; mx < Math.ceil(width / (8 * hMax)); mx++, mcus++) {
+      if (interval > 0 && mcus > 0 && mcus % interval === 0) {
+        bits.end().push(0xff, 0xd0 + (mcus / interval - 1) % 8);
+        last.fill(0);
+      }
       components.forEach((component, c) => {
         for (let v = 0; v < component.v; v++) {
           for (let h = 0; h < component.h; h++) {
@@ -158,7 +170,8 @@ export function baselineJpeg(options: JpegOptions): Uint8Array<ArrayBuffer> {
     ...adobe,
     quantTable(),
     frame(0xc0, options),
-    huffmanTables(),
+    huffmanTables(AC_SYMBOLS, AC_BITS),
+    interval > 0 ? segment(0xdd, [interval >> 8, interval & 255]) : [],
     scanHeader(components.map((_, i) => i + 1), [0, 63, 0]),
     bits.end(),
     [0xff, 0xd9],
@@ -176,13 +189,13 @@ function putBlock(bits: Bits, block: Int32Array, difference: number): void {
       run++;
       continue;
     }
-    for (; run > 15; run -= 16) bits.put(0xf0, 9);
+    for (; run > 15; run -= 16) bits.put(AC_CODES.get(0xf0)!, AC_BITS);
     const n = category(value);
-    bits.put(run << 4 | n, 9);
+    bits.put(AC_CODES.get(run << 4 | n)!, AC_BITS);
     bits.put(magnitude(value, n), n);
     run = 0;
   }
-  if (run > 0) bits.put(0, 9);
+  if (run > 0) bits.put(AC_CODES.get(0)!, AC_BITS);
 }
 
 /**
@@ -203,7 +216,12 @@ export function manyScanJpeg(width: number, height: number, scans: number): Uint
     left -= run;
   }
   const emptyBytes = empty.end();
-  const parts: ArrayLike<number>[] = [[0xff, 0xd8], quantTable(), frame(0xc2, options), huffmanTables()];
+  const parts: ArrayLike<number>[] = [
+    [0xff, 0xd8],
+    quantTable(),
+    frame(0xc2, options),
+    huffmanTables(PROGRESSIVE_SYMBOLS, 9),
+  ];
   parts.push(scanHeader([1], [0, 0, 0]), dc.end());
   for (let scan = 0; scan + 1 < scans; scan++) {
     const k = 1 + scan % 63, pass = Math.floor(scan / 63);

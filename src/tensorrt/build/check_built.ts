@@ -1,8 +1,7 @@
 /** The first load of a new engine, with TensorRT-RTX's cache of compiled kernels. */
-import { createHash } from "node:crypto";
 import type { EngineCache } from "../../cache/store.ts";
-import { TrtdError } from "../../errors.ts";
 import { checkEngine } from "../load/check_engine.ts";
+import { keepKernels, kernelFile, kernelPart } from "../load/kernel_cache.ts";
 import { LoadFailure } from "../load/load_failure.ts";
 import type { PlanMachine } from "../plan/plan.ts";
 import type { LoadRecord } from "./engine_metadata.ts";
@@ -26,9 +25,9 @@ export interface CheckOptions {
 export async function checkBuilt(engine: UncheckedEngine, options: CheckOptions): Promise<LoadRecord> {
   const { cache, machine, shim, signal, load = checkEngine } = options;
   const { path, sha256, plan } = engine;
-  const kernels = await kernelsOf(engine, { cache, machine });
+  const kernels = await kernelFile(cache, sideFileOwner(plan, machine));
   const kept = kernels?.path ?? null;
-  const part = kept === null ? null : `${kept}.${crypto.randomUUID()}.part`;
+  const part = kept === null ? null : kernelPart(kept);
   try {
     const loaded = await load(
       {
@@ -53,41 +52,4 @@ export async function checkBuilt(engine: UncheckedEngine, options: CheckOptions)
 async function addToLog(log: string, { code, message, lines }: LoadFailure): Promise<void> {
   const text = [...lines, `# load: ${code}: ${message}`, ""].join("\n");
   await Deno.writeTextFile(log, text, { append: true }).catch(() => {});
-}
-
-interface Kernels {
-  /** Null where no folder takes it. */
-  readonly path: string | null;
-  readonly read: { readonly path: string; readonly sha256: string } | null;
-  readonly remarks: readonly string[];
-}
-
-/** Where compiled kernels are kept, and what is there; null for a TensorRT that has none. */
-async function kernelsOf(
-  { plan }: UncheckedEngine,
-  { cache, machine }: Pick<CheckOptions, "cache" | "machine">,
-): Promise<Kernels | null> {
-  const owner = sideFileOwner(plan, machine);
-  if (owner === null || owner.product !== "tensorrt-rtx") return null;
-  try {
-    const path = await cache.sideFile("runtime", owner);
-    const sha256 = await Deno.readTextFile(digestPath(path)).then((text) => text.trim(), () => "");
-    return { path, read: /^[0-9a-f]{64}$/.test(sha256) ? { path, sha256 } : null, remarks: [] };
-  } catch (error) {
-    if (!(error instanceof TrtdError)) throw error;
-    return { path: null, read: null, remarks: [`Compiled kernels are not kept: ${error.message}`] };
-  }
-}
-
-/** The digest of the kernels that were kept: without it they are not read again. */
-const digestPath = (path: string): string => `${path}.sha256`;
-
-/** Where the digest is lost between the two renames, the kernels are compiled once more. */
-async function keepKernels(part: string, path: string): Promise<void> {
-  const digest = createHash("sha256").update(await Deno.readFile(part)).digest("hex");
-  const digestPart = `${part}.sha256`;
-  await Deno.writeTextFile(digestPart, `${digest}\n`, { mode: 0o600 });
-  await Deno.chmod(part, 0o600);
-  await Deno.rename(part, path);
-  await Deno.rename(digestPart, digestPath(path));
 }

@@ -89,6 +89,8 @@ export interface EngineFacts {
   readonly duration_s: number;
   /** This build and earlier ones of the same place, newest first. */
   readonly durations: readonly BuildDuration[];
+  /** Results of the correctness gate, newest first, read with `verificationsOf`; absent until it ran. */
+  readonly verified?: unknown;
 }
 
 /** Durations that are kept in one place. */

@@ -4,7 +4,7 @@ import { type Difference, type Json, keyFrom, type KeyInputs, keyName } from "..
 import type { EnginePlace, SideFileOwner } from "../../cache/place.ts";
 import type { WaitOptions } from "../../cache/lock/lock.ts";
 import type { ModelClaim } from "../../cache/model_name.ts";
-import type { EngineCache, Hit } from "../../cache/store.ts";
+import type { EngineCache, Hit, Lookup } from "../../cache/store.ts";
 import { partName } from "../../cache/tidy.ts";
 import type { FileDigests } from "../../onnx/facts.ts";
 import type { MemoryForecast } from "../plan/memory_forecast.ts";
@@ -120,6 +120,23 @@ export async function obtainEngine(
   }
 }
 
+/**
+ * The engine of a request out of the cache, or one of a smaller batch that was built in its stead where `retry` allows
+ * that. Nothing is built.
+ * @returns for a miss, why the asked engine is none
+ */
+export async function findEngine(
+  cache: Pick<EngineCache, "find">,
+  request: EngineRequest,
+  retry: readonly RetryKind[] = [],
+): Promise<Lookup> {
+  const asked = keyFrom(request.keyInputs);
+  const found = await cache.find(request.model, asked);
+  if (found.kind === "hit" || !retry.includes("batch")) return found;
+  const groups = groupsOf(retryLadder(request.plan, { allowed: retry, memoryBytes: request.gpuMemoryBytes }));
+  return await findSmaller(cache, request, { groups: groups.slice(1), asked: keyName(asked) }) ?? found;
+}
+
 /** Codes of builds that were not begun and of engines that were not loaded for lack of memory. */
 const MEMORY_CODES: readonly ErrorCode[] = ["OUT_OF_GPU_MEMORY", "BUILD_OUT_OF_MEMORY", "LOAD_OUT_OF_MEMORY"];
 
@@ -151,9 +168,10 @@ async function findSmaller(
   request: EngineRequest,
   { groups, asked }: { groups: readonly Rungs[]; asked: string },
 ): Promise<Hit | null> {
-  for (const [index, [rung]] of groups.entries()) {
-    const found = await cache.find(request.model, keyFrom(inputsOf(request, rung)));
-    if (found.kind === "hit" && (index === 0 || found.entry.facts["asked_key"] === asked)) return found;
+  for (const [rung] of groups) {
+    const key = keyFrom(inputsOf(request, rung));
+    const found = await cache.find(request.model, key);
+    if (found.kind === "hit" && (keyName(key) === asked || found.entry.facts["asked_key"] === asked)) return found;
   }
   return null;
 }

@@ -1,0 +1,363 @@
+/** TensorRT behind the {@link Backend} interface: lanes of execution contexts over one engine. */
+import { getLogger } from "@logtape/logtape";
+import type { JpegDecoder } from "../../../ffi/jpeg.ts";
+import { Kernels } from "../../../ffi/kernels.ts";
+import {
+  Pipeline,
+  type PipelineFacts,
+  type PipelineTimes,
+  Runner,
+  timeContext,
+  type TimeOptions,
+} from "../../../ffi/pipeline.ts";
+import type { ExecutionContext } from "../../../ffi/runtime.ts";
+import { ShimError } from "../../../ffi/shim_error.ts";
+import type { Head } from "../../detect/heads/heads.ts";
+import { TrtdError } from "../../errors.ts";
+import type { LoadStage } from "../../tensorrt/load/load_messages.ts";
+import type { Backend, BackendInfo, FramePipeline, PipelineFrame, Tensor, TensorSpec } from "../backend.ts";
+import { detectionsSpec, IMAGES_MAX, layoutOf, type OutputShape, whyNoKernels } from "./detections_spec.ts";
+import { findDecoder } from "./device_decoder.ts";
+import {
+  bytesFromTensor,
+  bytesOfType,
+  checkEngineInputs,
+  type EngineTensors,
+  engineTensors,
+  productOf,
+  tensorFromBytes,
+} from "./engine_tensors.ts";
+import { GpuPipeline, type PipelineLane, warmUpFrames } from "./gpu_pipeline.ts";
+import { cudaCodeOf, gpuFailure } from "./gpu_failure.ts";
+import { Lanes } from "../lanes.ts";
+import { CONTEXTS, LaneMaker } from "./lane_maker.ts";
+import { drainNativeLog, takeNativeLog } from "./native_log.ts";
+import type { LoadedEngine, TensorRtOptions } from "./open_tensorrt.ts";
+import { faultMet, meetFault, processFault } from "./process_fault.ts";
+
+const log = getLogger(["trtd", "tensorrt"]);
+
+/** Bytes for the question whether the device still answers. */
+const ASKED_BYTES = 256;
+
+/** What the kernels were given up for. */
+class NoKernels extends Error {}
+
+export class TensorRtBackend implements Backend {
+  readonly inputs: readonly TensorSpec[];
+  readonly outputs: readonly TensorSpec[];
+  readonly batchMin: number;
+  readonly batchMax: number;
+  readonly fault: Promise<TrtdError> = faultMet;
+  readonly #loaded: LoadedEngine;
+  readonly #options: TensorRtOptions;
+  readonly #tensors: EngineTensors;
+  readonly #stack = new DisposableStack();
+  readonly #maker: LaneMaker;
+  #degraded: string | null;
+  #runners: Promise<Lanes<Runner>> | null = null;
+  #pipeline: GpuPipeline | null = null;
+  #decoderTaken = false;
+  #closed = false;
+
+  /** Takes over what was loaded, unless it throws. @throws {TrtdError} `LOAD_FAILED` */
+  constructor(loaded: LoadedEngine, options: TensorRtOptions) {
+    this.#tensors = engineTensors(loaded.engine);
+    this.#loaded = loaded;
+    this.#options = options;
+    this.#maker = new LaneMaker(loaded, options, {
+      stack: this.#stack,
+      failure: (thrown) => this.#failure("context", thrown),
+    });
+    this.#degraded = options.degraded ?? null;
+    this.inputs = this.#tensors.inputs;
+    this.outputs = this.#tensors.outputs;
+    this.batchMin = this.#tensors.inputs[0]?.min[0] ?? 1;
+    this.batchMax = this.#tensors.inputs[0]?.max[0] ?? 1;
+    for (const owned of [loaded.device, loaded.runtime, loaded.engine, loaded.context]) this.#stack.use(owned);
+  }
+
+  get info(): BackendInfo {
+    const { gpu, precision, path } = this.#loaded;
+    return { name: "tensorrt", device: gpu, precision, engine: path, degraded: this.#degraded };
+  }
+
+  get lanes(): number {
+    return this.#pipeline?.lanes ?? this.#options.contexts ?? CONTEXTS;
+  }
+
+  async openPipeline(head: Head): Promise<FramePipeline | null> {
+    return await this.#guarded("context", async () => {
+      try {
+        return this.#pipeline = await this.#makePipeline(head);
+      } catch (error) {
+        if (!(error instanceof NoKernels)) throw error;
+        const note = `Pictures are scaled and boxes are chosen on the CPU: ${error.message}`;
+        this.#degraded = this.#degraded === null ? note : `${this.#degraded}. ${note}`;
+        log.warning("{note}", { note });
+        return null;
+      }
+    });
+  }
+
+  async #makePipeline(head: Head): Promise<GpuPipeline> {
+    const input = this.#tensors.inputs.find(({ name }) => name === head.input.name);
+    if (input === undefined) throw wrongTensors(head.input.name, "input", this.#tensors.inputs);
+    const type = input.type;
+    if (type !== "float32" && type !== "float16") throw new NoKernels(`the input "${input.name}" is ${type}`);
+    const shapes = this.#outputShapes(head);
+    const layout = layoutOf(head);
+    const refusal = whyNoKernels(layout, shapes);
+    if (refusal !== null) throw new NoKernels(refusal);
+    const kernels = this.#stack.use(await this.#kernels());
+    const imagesMax = Math.min(this.batchMax, IMAGES_MAX);
+    if (input.dynamic && this.batchMin > imagesMax) {
+      throw new NoKernels(`the engine runs ${this.batchMin} pictures at once, the kernels at most ${IMAGES_MAX}`);
+    }
+    const detections = detectionsSpec(layout, shapes, { imagesMax });
+    const { order, range } = head.row.preprocess;
+    const sizes = input.dynamic ? runSizes(this.batchMin, imagesMax, this.#loaded.rtx) : null;
+    const lanes = await this.#maker.make(async (context): Promise<PipelineLane> => {
+      using stack = new DisposableStack();
+      const jpeg = await this.#nextDecoder();
+      if (jpeg !== null) stack.use(jpeg);
+      const pipeline = stack.use(
+        await Pipeline.create({
+          context,
+          kernels,
+          input: head.input.name,
+          outputs: head.outputs,
+          sizeInput: head.sizeInput,
+          letterbox: { framesMax: imagesMax, width: layout.width, height: layout.height, type, order, range },
+          detections,
+          jpeg,
+          cudaGraph: this.#options.cudaGraph ?? true,
+        }),
+      );
+      for (const size of warmedSizes(sizes, this.#loaded.rtx)) await pipeline.run(...warmUpFrames(layout, size));
+      this.#tellGraph(pipeline);
+      const owned = stack.move();
+      return { context, pipeline, jpeg: jpeg !== null, batch: 1, [Symbol.dispose]: () => owned.dispose() };
+    });
+    return new GpuPipeline(new Lanes(lanes), {
+      imagesMax,
+      boxesMax: detections.boxesMax,
+      sizes,
+      guarded: (work) => this.#guarded("run", work),
+    });
+  }
+
+  #tellGraph(worker: Pipeline | Runner): void {
+    const { graphRefusal } = worker.facts();
+    if (graphRefusal !== null) log.info("No CUDA graph: {reason}", { reason: graphRefusal });
+  }
+
+  async #kernels(): Promise<Kernels> {
+    try {
+      return await Kernels.load(this.#loaded.device);
+    } catch (error) {
+      if (error instanceof ShimError && error.statusName === "UNSUPPORTED") throw new NoKernels(error.message);
+      throw error;
+    }
+  }
+
+  /** The one that was opened while the engine was loaded, then others. */
+  async #nextDecoder(): Promise<JpegDecoder | null> {
+    const first = await this.#loaded.jpeg;
+    if (first === null || !this.#decoderTaken) {
+      this.#decoderTaken = true;
+      return first;
+    }
+    return await findDecoder(this.#loaded.device);
+  }
+
+  /** Types and shapes of the head's outputs for the largest batch. */
+  #outputShapes(head: Head): OutputShape[] {
+    const { context } = this.#loaded;
+    this.#setShapes(context, this.batchMax);
+    return head.outputs.map((name) => {
+      const output = this.#tensors.outputs.find((one) => one.name === name);
+      if (output === undefined) throw wrongTensors(name, "output", this.#tensors.outputs);
+      return { type: output.type, dims: context.shape(name) ?? [] };
+    });
+  }
+
+  async warmUp(dims: readonly number[]): Promise<void> {
+    const inputs = Object.fromEntries(this.#tensors.inputs.map((spec, index) => {
+      const batch = Math.max(this.batchMin, dims[0] ?? 1);
+      const shape = index === 0 ? [batch, ...dims.slice(1)] : spec.dims.map((axis) => axis > 0 ? axis : batch);
+      return [
+        spec.name,
+        tensorFromBytes(spec.type, shape, new Uint8Array(productOf(shape) * bytesOfType(spec.type))),
+      ];
+    }));
+    await this.run(inputs);
+  }
+
+  async run(inputs: Readonly<Record<string, Tensor>>): Promise<Record<string, Tensor>> {
+    if (this.#closed) throw new TrtdError("INFERENCE_FAILED", "The engine is closed");
+    return await this.#guarded("run", async () => {
+      checkEngineInputs(this.#tensors.inputs, inputs);
+      const lanes = await (this.#runners ??= this.#makeRunners());
+      return await lanes.use(async (runner) => {
+        const { outputs } = await runner.run(this.#tensors.inputs.map(({ name }) => {
+          const tensor = inputs[name]!;
+          return { data: bytesFromTensor(tensor), dims: tensor.dims };
+        }));
+        return Object.fromEntries(
+          outputs.map(({ data, dims }, i) => {
+            const { name, type } = this.#tensors.outputs[i]!;
+            return [name, tensorFromBytes(type, dims, data.slice())];
+          }),
+        );
+      });
+    });
+  }
+
+  #setShapes(context: ExecutionContext, batch: number): void {
+    for (const { name, dims, dynamic } of this.#tensors.inputs) {
+      if (dynamic) context.setShape(name, [batch, ...dims.slice(1)]);
+    }
+  }
+
+  async #makeRunners(): Promise<Lanes<Runner>> {
+    try {
+      return new Lanes(
+        await this.#maker.make((context) => this.#runner(context), this.#pipeline === null ? undefined : 1),
+      );
+    } catch (error) {
+      this.#runners = null;
+      throw error;
+    }
+  }
+
+  async #runner(context: ExecutionContext): Promise<Runner> {
+    for (const { name, max, dynamic } of this.#tensors.inputs) if (dynamic) context.setShape(name, max);
+    const runner = await Runner.create({
+      context,
+      device: this.#loaded.device,
+      inputs: this.#tensors.inputs.map(({ name, type, max }) => ({
+        name,
+        bytesMax: productOf(max) * bytesOfType(type),
+      })),
+      outputs: this.#tensors.outputs.map(({ name }) => ({ name, bytesMax: Math.max(1, context.outputBytes(name)) })),
+      cudaGraph: this.#options.cudaGraph ?? true,
+    });
+    try {
+      await runner.run(this.#tensors.inputs.map(({ type, min }) => ({
+        data: new Uint8Array(productOf(min) * bytesOfType(type)),
+        dims: min,
+      })));
+    } catch (error) {
+      runner.close();
+      throw error;
+    }
+    this.#tellGraph(runner);
+    return runner;
+  }
+
+  /** Whether the pipeline takes JPEG files as they are; false without one. */
+  get decodesJpeg(): boolean {
+    return this.#pipeline?.jpeg ?? false;
+  }
+
+  /** What the first lane's pipeline holds, null without one. */
+  pipelineFacts(): PipelineFacts | null {
+    return this.#pipeline?.facts() ?? null;
+  }
+
+  /** One run of the pipeline with each stage measured by itself. @throws {TrtdError} as `FramePipeline.run` */
+  async stageTimes(frames: readonly PipelineFrame[]): Promise<PipelineTimes> {
+    return await this.#withPipeline().stageTimes(frames);
+  }
+
+  /**
+   * The engine alone, run after run in libtrtd, on a lane that does nothing else meanwhile.
+   * @param batch of every run; within the engine's
+   * @returns milliseconds of each run
+   * @throws {TrtdError} `INFERENCE_FAILED`, also without a pipeline; `OUT_OF_GPU_MEMORY`, `GPU_FAULT`
+   */
+  async bareTimes(batch: number, options: TimeOptions): Promise<readonly number[]> {
+    return await this.#withPipeline().onLane(async ({ context }) => {
+      this.#setShapes(context, batch);
+      return Array.from(await timeContext(context, this.#loaded.device, options));
+    });
+  }
+
+  #withPipeline(): GpuPipeline {
+    if (this.#pipeline === null) throw new TrtdError("INFERENCE_FAILED", "The engine has no pipeline on the GPU");
+    return this.#pipeline;
+  }
+
+  async #guarded<R>(stage: LoadStage, work: () => Promise<R>): Promise<R> {
+    const fault = processFault();
+    if (fault !== null) throw fault;
+    try {
+      return await work();
+    } catch (thrown) {
+      throw this.#failure(stage, thrown);
+    }
+  }
+
+  #failure(stage: LoadStage, thrown: unknown): Error {
+    if (!(thrown instanceof ShimError)) return thrown instanceof Error ? thrown : new Error(String(thrown));
+    const met = processFault();
+    if (met !== null) return met;
+    const lines = takeNativeLog();
+    const error = gpuFailure(thrown, { engine: this.#loaded.path, stage, lines, afterwards: this.#ask() });
+    if (error instanceof TrtdError && error.code === "GPU_FAULT") {
+      log.error("{fault}", { fault: error.message });
+      meetFault(error);
+    }
+    return error;
+  }
+
+  /** A sticky error of CUDA answers every call after it. @returns CUresult of a harmless one */
+  #ask(): number {
+    try {
+      this.#loaded.device.allocate(ASKED_BYTES).close();
+      return 0;
+    } catch (error) {
+      return cudaCodeOf(error);
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    // After a fault the driver may hang in what frees; the process ends anyway.
+    if (processFault() !== null) return;
+    await this.#pipeline?.idle();
+    await this.#runners?.then((lanes) => lanes.idle(), () => {});
+    drainNativeLog();
+    try {
+      if (!this.#decoderTaken) (await this.#loaded.jpeg)?.close();
+      this.#stack.dispose();
+    } catch (error) {
+      log.debug("Something of the engine could not be freed: {error}", { error });
+    }
+  }
+}
+
+/**
+ * Batches that runs of a dynamic engine are filled up to, ascending. TensorRT-RTX compiles kernels for each size, so it
+ * gets a few.
+ */
+function runSizes(smallest: number, largest: number, rtx: boolean): number[] {
+  const sizes = [smallest];
+  for (let size = smallest + 1; size < largest; size++) if (!rtx || Number.isInteger(Math.log2(size))) sizes.push(size);
+  return largest > smallest ? [...sizes, largest] : sizes;
+}
+
+/** Batches that run once before the first request, the smallest last: its graph stays. TensorRT needs room alone. */
+function warmedSizes(sizes: readonly number[] | null, rtx: boolean): number[] {
+  if (sizes === null) return [1];
+  return rtx ? sizes.toReversed() : [...new Set([sizes.at(-1)!, sizes[0]!])];
+}
+
+function wrongTensors(name: string, kind: "input" | "output", specs: readonly TensorSpec[]): TrtdError {
+  const there = specs.map((spec) => `"${spec.name}"`).join(", ");
+  return new TrtdError("LOAD_FAILED", `The engine has no ${kind} "${name}" as the model has; it has ${there}`, {
+    remedy: "Build the engine from this very model",
+  });
+}
