@@ -1,32 +1,40 @@
-/** Whether two services found the same objects: a comparison of speed means nothing otherwise. */
-import type { DetectionAnswer } from "./load.ts";
+/** Whether two implementations found the same objects: a comparison of speed means nothing otherwise. */
+import type { Box } from "../detect/detection.ts";
 
-type Detection = DetectionAnswer["detections"][number];
-
-export interface Agreement {
-  /** Objects that the first and the second service found. */
-  readonly found: readonly [number, number];
-  /** Pairs of the same label with an IoU of at least 0.9. */
-  readonly matched: number;
+/** A detection as all have it; `box` in pixels of the picture. */
+export interface FoundObject {
+  readonly label: string;
+  readonly box: Box;
 }
 
-/** Pair the detections greedily, best score first. */
-export function agreementOf(first: DetectionAnswer, second: DetectionAnswer): Agreement {
-  const free = new Set(second.detections);
+export interface Agreement {
+  /** Objects that the first and the second found. */
+  readonly found: readonly [number, number];
+  /** Pairs of the same label with an IoU of at least `iou_min`. */
+  readonly matched: number;
+  readonly iou_min: number;
+}
+
+/**
+ * Pair the detections greedily, best score first.
+ * @param iouMin 0..1 @default 0.9
+ */
+export function agreementOf(first: readonly FoundObject[], second: readonly FoundObject[], iouMin = 0.9): Agreement {
+  const free = new Set(second);
   let matched = 0;
-  for (const detection of first.detections) {
-    const partner = [...free].find((other) => other.label === detection.label && iou(detection, other) >= 0.9);
+  for (const detection of first) {
+    const partner = [...free].find((other) => other.label === detection.label && iou(detection, other) >= iouMin);
     if (partner === undefined) continue;
     free.delete(partner);
     matched++;
   }
-  return { found: [first.detections.length, second.detections.length], matched };
+  return { found: [first.length, second.length], matched, iou_min: iouMin };
 }
 
-function iou({ box: a }: Detection, { box: b }: Detection): number {
+function iou({ box: a }: FoundObject, { box: b }: FoundObject): number {
   const width = Math.min(a.x2, b.x2) - Math.max(a.x1, b.x1);
   const height = Math.min(a.y2, b.y2) - Math.max(a.y1, b.y1);
   if (width <= 0 || height <= 0) return 0;
-  const area = (box: Detection["box"]) => (box.x2 - box.x1) * (box.y2 - box.y1);
+  const area = (box: Box) => (box.x2 - box.x1) * (box.y2 - box.y1);
   return width * height / (area(a) + area(b) - width * height);
 }

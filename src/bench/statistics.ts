@@ -36,3 +36,27 @@ export function ratioOf(ours: readonly number[], theirs: readonly number[], bett
   const [mine, other] = [summaryOf(ours, better), summaryOf(theirs, better)];
   return { median: median(rounds), best: mine.best / other.best, rounds };
 }
+
+/** The value that `share` of all values do not exceed (nearest rank). NaN without values. */
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? NaN;
+}
+
+/** A figure with how far it moved from round to round. */
+export interface Spread {
+  readonly median: number;
+  readonly lowest: number;
+  readonly highest: number;
+}
+
+export const spreadOf = (rounds: readonly number[]): Spread => ({
+  median: median(rounds),
+  lowest: Math.min(...rounds),
+  highest: Math.max(...rounds),
+});
+
+/** How much of the time from `start` to `end` lies in the window, 0 to 1: whole ones would make short windows coarse. */
+export function shareInside(start: number, end: number, from: number, until: number): number {
+  return Math.max(0, Math.min(end, until) - Math.max(start, from)) / (end - start);
+}

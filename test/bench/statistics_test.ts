@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { isMet } from "../../src/bench/goals.ts";
-import { rowsFrom, tableFrom } from "../../src/bench/report.ts";
-import { median, ratioOf, summaryOf } from "../../src/bench/statistics.ts";
+import { isMet } from "../../src/bench/over_http/goals.ts";
+import { rowsFrom, tableFrom } from "../../src/bench/over_http/report.ts";
+import { median, percentile, ratioOf, shareInside, spreadOf, summaryOf } from "../../src/bench/statistics.ts";
 
 Deno.test("statistics: the median of an odd and an even count, whatever the order", () => {
   assert.equal(median([9, 1, 5]), 5);
@@ -20,6 +20,26 @@ Deno.test("statistics: a ratio is taken round by round, its best from each side'
 Deno.test("statistics: the best of a rate is the highest", () => {
   assert.equal(summaryOf([3, 7, 5], "higher").best, 7);
   assert.equal(summaryOf([3, 7, 5], "lower").best, 3);
+});
+
+Deno.test("statistics: a percentile is one of the values, the smallest that enough of all do not exceed", () => {
+  const hundred = Array.from({ length: 100 }, (_, i) => 100 - i);
+  assert.deepEqual([0.01, 0.5, 0.99, 1].map((share) => percentile(hundred, share)), [1, 50, 99, 100]);
+  assert.equal(percentile([7, 3], 0.99), 7);
+  assert.ok(Number.isNaN(percentile([], 0.5)));
+});
+
+Deno.test("statistics: a spread is the median and both ends", () => {
+  assert.deepEqual(spreadOf([3, 1, 2]), { median: 2, lowest: 1, highest: 3 });
+});
+
+Deno.test("statistics: of a time that reaches out of the window only the part inside counts", () => {
+  assert.deepEqual([[0, 10], [5, 15], [20, 30], [-5, 35]].map(([a, b]) => shareInside(a!, b!, 0, 10)), [
+    1,
+    0.5,
+    0,
+    0.25,
+  ]);
 });
 
 Deno.test("report: a goal is met on its bound and missed beyond it", () => {

@@ -1,9 +1,9 @@
 /** Times of single stages that have a goal of their own, on made-up data with a fixed seed. */
-import { Candidates } from "../detect/heads/candidates.ts";
-import { HEADS } from "../detect/heads/heads.ts";
-import { Letterbox } from "../detect/letterbox/letterbox.ts";
-import { nms } from "../detect/nms.ts";
-import { median } from "./statistics.ts";
+import { Candidates } from "../../detect/heads/candidates.ts";
+import { HEADS } from "../../detect/heads/heads.ts";
+import { Letterbox } from "../../detect/letterbox/letterbox.ts";
+import { nms } from "../../detect/nms.ts";
+import { median } from "../statistics.ts";
 
 const CLASSES = 80;
 const ANCHORS = 8400;

@@ -1,6 +1,6 @@
 /** A comparison as a table for people. */
 import { type Goal, type GoalName, GOALS, isMet } from "./goals.ts";
-import type { Summary } from "./statistics.ts";
+import type { Summary } from "../statistics.ts";
 
 /** One line of the report. */
 export interface Row {

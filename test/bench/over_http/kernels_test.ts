@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { crowdedOutput, letterboxTimes, nmsTimes, settled } from "../../src/bench/kernels.ts";
+import { crowdedOutput, letterboxTimes, nmsTimes, settled } from "../../../src/bench/over_http/kernels.ts";
 
 Deno.test("kernels: the crowded output has exactly the candidates that were asked for", () => {
   const output = crowdedOutput(1370);

@@ -1,6 +1,7 @@
 /** Requests against a running server: how long one takes, and how many it answers a second. */
-import { TrtdError } from "../errors.ts";
+import { TrtdError } from "../../errors.ts";
 import { type Address, type HttpAnswer, HttpConnection, postBytes } from "./http_client.ts";
+import { shareInside } from "../statistics.ts";
 
 /** A detection service that takes a JPEG body. */
 export interface Target {
@@ -68,11 +69,6 @@ export async function measureThroughput(
     }
   }));
   return answered / forMs * 1000;
-}
-
-/** How much of a request lies in the window, 0 to 1: whole requests would make short windows coarse. */
-function shareInside(start: number, end: number, from: number, until: number): number {
-  return Math.max(0, Math.min(end, until) - Math.max(start, from)) / (end - start);
 }
 
 const requestOf = ({ path, address }: Target, jpeg: Uint8Array) =>

@@ -1,6 +1,6 @@
 /** The two services under test as child processes. */
-import { TrtdError } from "../errors.ts";
-import { thisProgram } from "../serving/worker_command.ts";
+import { TrtdError } from "../../errors.ts";
+import { thisProgram } from "../../serving/worker/worker_command.ts";
 import { type Address, getBytes, HttpConnection } from "./http_client.ts";
 
 /** A service that answers, to be stopped by whoever started it. */

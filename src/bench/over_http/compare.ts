@@ -1,10 +1,10 @@
 /** The whole comparison: everything under test runs side by side, turn by turn, in one run. */
-import type { OnnxRuntime } from "../native/onnxruntime.ts";
-import { loadOrt } from "../native/onnxruntime.ts";
-import { type Agreement, agreementOf } from "./agreement.ts";
+import type { OnnxRuntime } from "../../native/onnxruntime.ts";
+import { loadOrt } from "../../native/onnxruntime.ts";
+import { type Agreement, agreementOf } from "../agreement.ts";
 import { baselineServer } from "./baseline.ts";
 import type { GoalName } from "./goals.ts";
-import { waitUntilIdle } from "./idle.ts";
+import { waitUntilIdle } from "../idle.ts";
 import { letterboxTimes, nmsTimes, settled } from "./kernels.ts";
 import { type DetectionAnswer, measureLatency, measureThroughput, type Target } from "./load.ts";
 import {
@@ -16,7 +16,7 @@ import {
   trtdServer,
   waitReady,
 } from "./servers.ts";
-import { median, ratioOf, type Summary, summaryOf } from "./statistics.ts";
+import { median, ratioOf, type Summary, summaryOf } from "../statistics.ts";
 
 export interface CompareOptions {
   /** Path of an ONNX file with one input `[N, 3, H, W]` f32. */
@@ -118,7 +118,8 @@ async function measureServers(
     }
   }
   await bareRun.close();
-  return answers.baseline === undefined ? null : agreementOf(answers.trtd!, answers.baseline);
+  const { trtd: ours, baseline: theirs } = answers;
+  return theirs === undefined ? null : agreementOf(ours!.detections, theirs.detections);
 }
 
 function summaries(rounds: Rounds): Comparison["measures"] {

@@ -1,5 +1,5 @@
 /** What is measured, and what it should be. */
-import type { Better } from "./statistics.ts";
+import type { Better } from "../statistics.ts";
 
 export interface Goal {
   readonly summary: string;

@@ -1,9 +1,9 @@
 /** The Python service of scripts/bench: its environment and how it is started. */
 import { join } from "node:path";
-import { TrtdError } from "../errors.ts";
+import { TrtdError } from "../../errors.ts";
 import type { ServerCommand } from "./servers.ts";
 
-const ROOT = join(import.meta.dirname!, "..", "..");
+const ROOT = join(import.meta.dirname!, "..", "..", "..");
 const FOLDER = join(ROOT, "scripts", "bench");
 const VENV = join(ROOT, ".venv", "bench");
 const PYTHON = join(VENV, "bin", "python");

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
-import { getBytes, HttpConnection, postBytes } from "../../src/bench/http_client.ts";
-import { measureLatency, measureThroughput } from "../../src/bench/load.ts";
-import { agreementOf } from "../../src/bench/agreement.ts";
-import { TrtdError } from "../../src/errors.ts";
+import { getBytes, HttpConnection, postBytes } from "../../../src/bench/over_http/http_client.ts";
+import { measureLatency, measureThroughput } from "../../../src/bench/over_http/load.ts";
+import { TrtdError } from "../../../src/errors.ts";
 
 const HOSTNAME = "127.0.0.1";
 
@@ -102,12 +101,4 @@ Deno.test("load: an answer that is not 200 ends the measurement with its text", 
       measureLatency(target(port), new Uint8Array(1), 1),
       (error) => error instanceof TrtdError && /test answered 503: too much/.test(error.message),
     ));
-});
-
-Deno.test("agreement: pairs need the same label and nearly the same box", () => {
-  const at = (label: string, x1: number) => ({ label, score: 0.5, box: { x1, y1: 0, x2: x1 + 100, y2: 100 } });
-  const answers = (...detections: ReturnType<typeof at>[]) => ({ ...answer, detections });
-  const first = answers(at("a", 0), at("a", 200), at("b", 400));
-  const second = answers(at("a", 202), at("c", 400), at("a", 20));
-  assert.deepEqual(agreementOf(first, second), { found: [3, 3], matched: 1 });
 });

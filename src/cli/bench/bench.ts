@@ -1,0 +1,35 @@
+/** `trtd bench`: how fast it is, stage by stage, or over HTTP beside a Python service. */
+import { EXIT } from "../../errors.ts";
+import type { CliCommand, CommandContext } from "../command.ts";
+import { benchOverHttp } from "./over_http.ts";
+import { benchStages } from "./stages.ts";
+
+export const benchCommand: CliCommand = {
+  name: "bench",
+  summary: "Measure speed by stages, batches and backends",
+
+  configure(command) {
+    command
+      .option("--image <FILE>", "JPEG file that is detected on; default: a bundled photo at 1280x720")
+      .option("--rounds <N>", "Rounds, 3 to 100; everything is measured once a round", "7")
+      .option("--window <MS>", "Milliseconds of one measurement in a round, 20 to 60000", "500")
+      .option("--batches <LIST>", "Pictures of a run for throughput, 1 to 32 each", "1,2,4,8,16")
+      .option("--lanes <LIST>", "Runs at once for throughput, 1 to 16 each", "1,2,4")
+      .option("--report <FILE>", "Add a line to this table of figures (docs/performance.md); - prints it")
+      .option(
+        "--against <COMMAND>",
+        "Take turns with a program that does the same, such as scripts/bench/gpu_baseline.py",
+      )
+      .option("--over-http", "Measure `trtd serve` instead, side by side with a Python service on the CPU")
+      .option("--requests <N>", "Over HTTP: requests of one client in a round, 5 to 1000", "20")
+      .option("--clients <N>", "Over HTTP: clients at once, 1 to 256", "8")
+      .option("--no-baseline", "Over HTTP: leave the Python service out")
+      .option("--wait-for-idle", "Before each measurement wait until the rest of the machine is idle")
+      .option("--json", "Print one JSON value instead of a table");
+  },
+
+  async run(context: CommandContext): Promise<number> {
+    await (context.flags["overHttp"] === true ? benchOverHttp(context) : benchStages(context));
+    return EXIT.fine;
+  },
+};
