@@ -12,9 +12,9 @@ const ROOT = resolve(import.meta.dirname!, "..");
 
 /** Rooms by floor; a file directly in src/ is a room of its own name. */
 const FLOORS: readonly (readonly string[])[] = [
-  ["errors.ts", "kill_group.ts", "log.ts", "self_command.ts", "version.ts"],
+  ["errors.ts", "kill_group.ts", "log.ts", "nearest.ts", "secrets.ts", "self_command.ts", "version.ts"],
   ["config", "onnx", "native"],
-  ["models", "backends", "detect", "tensorrt", "cache"],
+  ["models", "backends", "detect", "tensorrt", "cache", "verify"],
   ["serving", "doctor"],
   ["http", "bench"],
   ["cli"],
@@ -24,17 +24,21 @@ const FLOORS: readonly (readonly string[])[] = [
 /** Modules without clock, file or `Deno`: given the same arguments they answer the same. */
 const PURE = [
   /^src\/onnx\//,
-  /^src\/(errors|self_command)\.ts$/,
-  /^src\/config\/(settings|config)\.ts$/,
-  /^src\/detect\/(detection|nms|letterbox\/|heads\/|picture\/(image_header|image_bytes|foreign_types))/,
+  /^src\/(errors|nearest|secrets|self_command)\.ts$/,
+  /^src\/config\/(?!(load|upstream|capped_file|user_folder)\.ts)/,
+  /^src\/detect\/(detection|nms|letterbox\/|heads\/|picture\/(device_jpeg|image_header|image_bytes|foreign_types))/,
   /^src\/tensorrt\/(versions\.ts|support\/|failures\/|engine_file\/|plan\/)/,
   /^src\/tensorrt\/discovery\/discovery_(choice|elf|ld_cache|names)\.ts$/,
   /^src\/tensorrt\/probe\/probe_(findings|messages)\.ts$/,
   /^src\/tensorrt\/build\/(log_header|build_failure|child\/(child_end|progress_tree|messages))\.ts$/,
   /^src\/tensorrt\/load\/load_(failure|messages)\.ts$/,
+  /^src\/tensorrt\/request\/machine_facts\.ts$/,
+  /^src\/backends\/tensorrt\/(detections_spec|sticky_codes|gpu_failure)\.ts$/,
   /^src\/doctor\/(?!(system|build_logs)\.ts)/,
+  /^src\/verify\/(?!(pictures|sides|verify|gate)\.ts)/,
   /^src\/cache\/(key|place|entry|recovery|guard)\.ts$/,
-  /^src\/serving\/policy\.ts$/,
+  /^src\/serving\/policy\//,
+  /^src\/serving\/ring\/slot_map\.ts$/,
 ];
 const IMPURE =
   /\bDeno\.|\bperformance\.|\bDate\.now|\bnew Date\b|\bMath\.random|\bsetTimeout\b|\bfetch\(|["']node:(?:fs|os|process|child_process|net)/;
@@ -43,8 +47,11 @@ const IMPURE =
 const WITHOUT_NATIVE = ["src/cli/serve.ts"];
 const NATIVE = /^(src\/native\/|ffi\/|npm:.*(sharp|onnxruntime))/;
 
+/** Loaded only when the setting `in_process` asks for a server that ends with its model. */
+const IN_PROCESS = "src/cli/children/open_served.ts";
+
 /** Who may call libtrtd: only processes that may die. */
-const SHIM_USERS = /^(ffi\/|src\/tensorrt\/(probe|build|load)\/)/;
+const SHIM_USERS = /^(ffi\/|src\/tensorrt\/(probe|build|load)\/|src\/backends\/tensorrt\/)/;
 
 interface Edge {
   readonly from: string;
@@ -175,7 +182,7 @@ function pathToNative(start: string, all: readonly Edge[]): string[] {
       for (let at = cameFrom.get(file); at; at = cameFrom.get(at)) path.unshift(at);
       return [`${path.join(" -> ")}: what answers HTTP loads no native code`];
     }
-    for (const { to } of all.filter((edge) => edge.from === file)) {
+    for (const { to } of all.filter((edge) => edge.from === file && edge.to !== IN_PROCESS)) {
       if (!cameFrom.has(to)) cameFrom.set(to, file), open.push(to);
     }
   }

@@ -13,8 +13,7 @@
 import { existsSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { platformOf } from "../src/doctor/judge.ts";
-import { l4tFromRelease } from "../src/doctor/system_texts.ts";
+import { l4tFromRelease, platformOf } from "../src/tensorrt/request/machine_facts.ts";
 import type { Model } from "../src/models/model.ts";
 import { bundledPhoto, findModel } from "../src/models/registry.ts";
 import { discoverTensorRt } from "../src/tensorrt/discovery/discovery.ts";

@@ -34,6 +34,13 @@ export const ERRORS = {
     "A setting is wrong",
     "Correct the named setting at the place that the message names",
   ),
+  UPSTREAM_UNAVAILABLE: row(
+    503,
+    "environment",
+    "The upstream configuration cannot be read",
+    'Check the address and the network, or unset the setting "upstream"',
+    true,
+  ),
   FILE_NOT_FOUND: row(
     404,
     "input",
@@ -185,6 +192,125 @@ export const ERRORS = {
   ),
   MANIFEST_INVALID: row(500, "input", "The model's manifest.json is wrong", "Correct the named field"),
 
+  // models from elsewhere
+  SOURCE_INVALID: row(
+    400,
+    "usage",
+    "The source of a model cannot be used",
+    "Name a file, https://HOST/PATH, s3://BUCKET/KEY or ALIAS:KEY; docs/models.md has examples",
+  ),
+  CREDENTIALS_MISSING: row(
+    500,
+    "environment",
+    "The keys of a store are not there",
+    "Set the named environment variables, or credentials_file in the alias",
+  ),
+  DOWNLOAD_OFFLINE: row(
+    503,
+    "environment",
+    "A download is needed, and trtd was told to stay offline",
+    "Put the file where the message says, or turn the setting models_offline off",
+  ),
+  DOWNLOAD_DNS: row(
+    503,
+    "environment",
+    "The host of a download has no address",
+    "Check the host's name and this machine's DNS",
+    true,
+  ),
+  DOWNLOAD_UNREACHABLE: row(
+    503,
+    "environment",
+    "The host of a download cannot be reached",
+    "Check that the host is up, the port is right, and no firewall is between",
+    true,
+  ),
+  DOWNLOAD_TLS: row(
+    502,
+    "environment",
+    "The host of a download cannot prove who it is",
+    "Name its CA with ca_file, or correct the host's certificate or this machine's clock",
+  ),
+  DOWNLOAD_FORBIDDEN: row(
+    502,
+    "environment",
+    "The host refuses the download",
+    "Check the keys and that they may read the object",
+  ),
+  DOWNLOAD_NOT_FOUND: row(404, "input", "The host does not have the file", "Check bucket, path and file name"),
+  DOWNLOAD_FAILED: row(
+    502,
+    "environment",
+    "The host answered with an error",
+    "Try again later; the host's own log tells more",
+    true,
+  ),
+  DOWNLOAD_REDIRECT: row(
+    502,
+    "environment",
+    "The host sends the download somewhere it may not go",
+    "Name the final address, or add the host to download_trusted_hosts",
+  ),
+  DOWNLOAD_STALLED: row(
+    504,
+    "environment",
+    "The download stood still",
+    "Run it again: it goes on where it stopped; download_stall_ms sets the patience",
+    true,
+  ),
+  DOWNLOAD_TIMED_OUT: row(
+    504,
+    "environment",
+    "The download took too long",
+    "Run it again: it goes on where it stopped; download_timeout_ms sets the limit",
+    true,
+  ),
+  DOWNLOAD_TRUNCATED: row(
+    502,
+    "environment",
+    "The download ended too early",
+    "Run it again: it goes on where it stopped",
+    true,
+  ),
+  DOWNLOAD_INVALID: row(
+    502,
+    "environment",
+    "The host's answer breaks the rules of HTTP or of trtd",
+    "Look at what the host sends; a proxy between may be at fault",
+  ),
+  DOWNLOAD_LOCKED: row(
+    503,
+    "environment",
+    "Another process is downloading the model",
+    "Wait for the named process or end it; the lock goes with it",
+    true,
+  ),
+  DIGEST_MISMATCH: row(
+    502,
+    "input",
+    "The file is not the one that its SHA-256 names",
+    "Check the digest with whoever published it; do not use the file",
+  ),
+  DISK_FULL: row(
+    507,
+    "environment",
+    "The disk is full",
+    "Free space, or choose another folder with --models",
+    true,
+  ),
+  MODEL_NAME_TAKEN: row(
+    409,
+    "input",
+    "Another model has that name",
+    "Choose another name with --name, or remove the folder of the other model",
+  ),
+  LABELS_INVALID: row(
+    422,
+    "input",
+    "The file of class names cannot be used",
+    'Give one name a line, or JSON: ["a", "b"], {"0": "a"} or {"names": [...]}',
+  ),
+
   // HTTP
   ROUTE_NOT_FOUND: row(404, "input", "There is no such route", "See /docs for the routes"),
   METHOD_NOT_ALLOWED: row(
@@ -192,6 +318,31 @@ export const ERRORS = {
     "input",
     "The route does not take this method",
     "Use a method that the Allow header names",
+  ),
+  API_KEY_MISSING: row(
+    401,
+    "input",
+    "The request has no API key",
+    'Send the header "Authorization: Bearer KEY" or "X-API-Key: KEY"; "trtd config key" makes keys',
+  ),
+  API_KEY_WRONG: row(401, "input", "The API key is not known", "Check the key; it may have been replaced by a new one"),
+  NETWORK_REFUSED: row(
+    403,
+    "input",
+    "The request comes from a network that is not trusted",
+    'Add the network to the setting "http_trusted_networks", or use an API key',
+  ),
+  HOST_REFUSED: row(
+    403,
+    "input",
+    "The request is for a host name that is not this server's",
+    'Use the server\'s address, add the name to the setting "http_allowed_hosts", or send an API key',
+  ),
+  ORIGIN_REFUSED: row(
+    403,
+    "input",
+    "The request comes from a page of another site",
+    "Send an API key, or serve the page from this server's address",
   ),
   REQUEST_INVALID: row(400, "input", "The request is not well formed", "See /docs for what the route takes"),
   PARAMETER_INVALID: row(400, "input", "A query parameter is wrong", "See /docs for the parameters and their ranges"),
@@ -274,6 +425,24 @@ export const ERRORS = {
     "Send the request again; if it happens again with the same picture, report it",
     true,
   ),
+  BUILD_NOT_RUNNING: row(
+    409,
+    "input",
+    "No engine of the model is being built",
+    "GET /v1/models/NAME/build tells what became of the build",
+  ),
+  REQUEST_POISONOUS: row(
+    500,
+    "internal",
+    "The request ended two processes that ran the model, each time alone",
+    "Do not send the picture again; report it with the digest from the log",
+  ),
+  SHARED_MEMORY_UNAVAILABLE: row(
+    503,
+    "environment",
+    "There is too little shared memory",
+    "Give the container more (docker run --shm-size=256m), or lower the setting ring_mb",
+  ),
   MODEL_NOT_READY: row(503, "environment", "The model is not loaded yet", "Wait for /health/ready to answer 200", true),
 
   // machine
@@ -294,6 +463,18 @@ export const ERRORS = {
     "environment",
     "The backend cannot run on this machine",
     "Use --backend auto or another backend",
+  ),
+  OPEN_BIND: row(
+    500,
+    "usage",
+    "The server would answer everybody who reaches it",
+    'Set "api_keys_file" ("trtd config key" makes a key), "api_key" or "http_trusted_networks"; --insecure goes without',
+  ),
+  API_KEYS_INVALID: row(
+    500,
+    "usage",
+    "The file of API keys cannot be used",
+    'Each line is "NAME sha256:HEX" as "trtd config key" prints it; others must not be able to write the file',
   ),
   ADDRESS_UNAVAILABLE: row(
     500,
@@ -344,6 +525,13 @@ export const ERRORS = {
     "environment",
     "The GPU has too little free memory",
     "Free GPU memory, or use a smaller batch, input size or workspace",
+    true,
+  ),
+  GPU_FAULT: row(
+    503,
+    "environment",
+    "The GPU reported a fault that ends all work of the process",
+    "Send the request again: a new process answers. When it comes back, look for Xid lines in the system's log (dmesg)",
     true,
   ),
   PRECISION_UNSUPPORTED: row(
@@ -460,6 +648,12 @@ export const ERRORS = {
     "input",
     "The file is not a TensorRT engine",
     "Build an engine from the ONNX model with trtd build-engine",
+  ),
+  PARITY_FAILED: row(
+    503,
+    "build",
+    "The engine does not find what ONNX Runtime finds",
+    "Use --precision f32 where fp16 fails; trtd verify --json tells which boxes differ, docs/verify.md what helps",
   ),
 
   // trtd itself

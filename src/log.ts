@@ -1,12 +1,13 @@
 /** Log lines for people or machines on standard error; standard output belongs to results. */
-import { configure, getJsonLinesFormatter, getLogger, getTextFormatter } from "@logtape/logtape";
+import { configure, getJsonLinesFormatter, getLogger, getTextFormatter, type TextFormatter } from "@logtape/logtape";
 import type { Config } from "./config/config.ts";
+import { valueWithoutSecrets, withoutSecrets } from "./secrets.ts";
 
 export { getLogger };
 
-/** Send every `trtd` logger to standard error. */
+/** Send every `trtd` logger to standard error; secrets are hidden in whatever is logged. */
 export async function configureLog(config: Pick<Config, "log_level" | "log_format">): Promise<void> {
-  const format = config.log_format === "json" ? getJsonLinesFormatter() : getTextFormatter({ timestamp: "rfc3339" });
+  const format = config.log_format === "json" ? jsonFormatter() : textFormatter();
   const encoder = new TextEncoder();
   await configure({
     reset: true,
@@ -16,6 +17,17 @@ export async function configureLog(config: Pick<Config, "log_level" | "log_forma
       { category: ["logtape", "meta"], lowestLevel: "warning", sinks: ["stderr"] },
     ],
   });
+}
+
+function textFormatter(): TextFormatter {
+  const format = getTextFormatter({ timestamp: "rfc3339" });
+  return (record) => withoutSecrets(format(record));
+}
+
+/** The texts inside the JSON are searched, where quotes are not escaped. */
+function jsonFormatter(): TextFormatter {
+  const format = getJsonLinesFormatter();
+  return (record) => `${JSON.stringify(valueWithoutSecrets(JSON.parse(format(record))))}\n`;
 }
 
 /** A full or closed pipe must not end the process. */

@@ -5,7 +5,7 @@ import type { LoadPlan } from "../../src/tensorrt/load/check_engine.ts";
 import type { GpuFact } from "../../src/tensorrt/probe/probe_messages.ts";
 import type { TensorRtProbe } from "../../src/tensorrt/probe/probe.ts";
 import { familyOf, versionFromText } from "../../src/tensorrt/versions.ts";
-import type { Precision } from "./numbers_step.ts";
+import type { Precision } from "../../src/verify/limits.ts";
 import type { Reference } from "./reference.ts";
 
 export interface Bench {

@@ -1,7 +1,7 @@
 /** Runs trtd as a user does. */
 import { join, resolve } from "node:path";
 import type { Bench } from "./bench.ts";
-import type { Precision } from "./numbers_step.ts";
+import type { Precision } from "../../src/verify/limits.ts";
 
 const ROOT = resolve(import.meta.dirname!, "../..");
 

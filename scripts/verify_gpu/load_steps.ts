@@ -3,9 +3,10 @@ import { join } from "node:path";
 import { thisProgram } from "../../src/tensorrt/build/child/child_program.ts";
 import { checkEngine, type EngineCheck } from "../../src/tensorrt/load/check_engine.ts";
 import { LoadFailure } from "../../src/tensorrt/load/load_failure.ts";
+import type { Precision } from "../../src/verify/limits.ts";
 import { type Bench, errorsOf, planOf } from "./bench.ts";
 import { tensorFrom } from "./compare.ts";
-import { numbersStep, type PhotoLoad, type Precision } from "./numbers_step.ts";
+import { numbersStep, type PhotoLoad } from "./numbers_step.ts";
 import type { ReferencePhoto } from "./reference.ts";
 import type { StepReport } from "./report.ts";
 

@@ -1,15 +1,11 @@
 /** Whether what an engine computes is what ONNX Runtime computes. */
 import type { EngineLoad } from "../../src/tensorrt/load/check_engine.ts";
+import { LIMITS, type Precision, SCORE_COUNTS } from "../../src/verify/limits.ts";
+import { type Difference, differenceOf, numbersOf } from "../../src/verify/outputs.ts";
+import { type BoxPair, compareBoxes } from "../../src/verify/parity.ts";
 import { type AnchorDifference, anchorDifference } from "./anchors.ts";
-import { type Difference, differenceOf, numbersOf } from "./compare.ts";
-import { IOU_SAME, matchDetections, type Matches } from "./matches.ts";
-import { detectionsFrom, type Reference, type ReferencePhoto, SCORE_COUNTS, type Tensors } from "./reference.ts";
+import { detectionsFrom, type Reference, type ReferencePhoto, type Tensors } from "./reference.ts";
 import type { StepReport } from "./report.ts";
-
-export type Precision = "f32" | "fp16";
-
-/** Least share of detections that match, and most that the scores of matched ones differ: issue 6's gate, and wider. */
-const LIMITS = { f32: { matched: 1, score: 0.01 }, fp16: { matched: 0.95, score: 0.05 } } as const;
 
 /** Score from which an anchor's own difference is told. */
 const SCORED = 0.05;
@@ -35,41 +31,42 @@ interface Comparison {
   /** By output: of every value, whatever it means. */
   readonly raw: Readonly<Record<string, Difference>>;
   readonly anchors: AnchorDifference | null;
-  readonly detections: Matches;
 }
 
-/** Compares the results of each photo. */
+/** Compares the results of each photo, as the correctness gate does. */
 export async function numbersStep(
   name: string,
   { precision, reference, loads, note = "" }: NumbersCase,
 ): Promise<StepReport> {
-  const all: Comparison[] = [];
-  for (const load of loads) all.push(await comparison(reference, load));
-  const matches = all.map(({ detections }) => detections);
+  const [all, pairs]: [Comparison[], BoxPair[]] = [[], []];
+  for (const [at, load] of loads.entries()) {
+    all.push(comparison(reference, load));
+    const found = await detectionsFrom(reference, load.photo, load.found);
+    pairs.push({ picture: `${at} ${load.photo.name}`, found, reference: load.photo.detections });
+  }
+  const limits = LIMITS[precision].detections;
+  const { failures, ...parity } = compareBoxes(pairs, { cut: SCORE_COUNTS, limits });
   const raw = all.flatMap(({ raw }) => Object.values(raw));
   const anchors = all.map(({ anchors }) => anchors).filter((one) => one !== null);
-  const [matched, unmatched] = [sum(matches, "matched"), sum(matches, "unmatched")];
-  const share = 2 * matched / Math.max(1, 2 * matched + unmatched);
-  const most = mostOf(matches, "max_score");
-  const limits = LIMITS[precision];
   const broken = raw.some(({ strange }) => strange > 0) || anchors.some(({ missing }) => missing > 0);
   const { timings_ms: times, memory } = loads.at(-1)!;
   return {
     name,
-    ok: !broken && matched > 0 && share >= limits.matched && most <= limits.score,
+    ok: !broken && parity.passed && parity.matched > 0,
     detail: [
-      `${note}${sum(matches, "found")} detections in ${all.length} photos, ONNX Runtime ${
-        sum(matches, "reference")
-      }: ` +
-      `${percent(share)} matched (limit ${percent(limits.matched)}), scores within ${short(most)} ` +
-      `(limit ${limits.score}), boxes within ${short(mostOf(matches, "max_box"))} px of the photo`,
+      `${note}${parity.boxes.engine} detections in ${all.length} photos, ONNX Runtime ${parity.boxes.reference}: ` +
+      `${percentText(parity.percent ?? 0)} matched (limit ${limits.percent} %), ` +
+      `scores within ${short(parity.worst_score_difference ?? 0)} (limit ${limits.score}), ` +
+      `IoU at least ${floored(parity.worst_iou ?? 0)} (limit ${limits.iou})`,
       ...anchors.length === 0 ? [] : [anchorText(anchors)],
       `largest raw difference ${short(mostOf(raw, "max_abs"))}${broken ? ", and values that are NO NUMBERS" : ""}`,
       `run ${times.run} ms (median, with synchronization), first ${times.first_run} ms`,
     ].join("; "),
     data: {
       comparisons: all,
-      judged: { iou: IOU_SAME, score_from: SCORE_COUNTS, share, limits },
+      detections: parity,
+      failures,
+      judged: { score_from: SCORE_COUNTS, limits },
       timings_ms: loads.map(({ timings_ms }) => timings_ms),
       memory,
       process_ms: loads.map(({ process_ms }) => process_ms),
@@ -78,7 +75,7 @@ export async function numbersStep(
   };
 }
 
-async function comparison(reference: Reference, { photo, found }: PhotoLoad): Promise<Comparison> {
+function comparison(reference: Reference, { photo, found }: PhotoLoad): Comparison {
   const raw = Object.entries(photo.outputs).map(([name, theirs]) => {
     const ours = found[name];
     if (ours === undefined) throw new Error(`The engine has no output "${name}"`);
@@ -88,7 +85,6 @@ async function comparison(reference: Reference, { photo, found }: PhotoLoad): Pr
     photo: photo.name,
     raw: Object.fromEntries(raw),
     anchors: anchorDifference(reference.head, { found, reference: photo.outputs, score: SCORED }),
-    detections: matchDetections(await detectionsFrom(reference, photo, found), photo.detections, SCORE_COUNTS),
   };
 }
 
@@ -108,6 +104,8 @@ const sum = <T>(all: readonly T[], key: Numeric<T>): number =>
 
 const mostOf = <T>(all: readonly T[], key: Numeric<T>): number => Math.max(0, ...all.map((one) => one[key] as number));
 
-const percent = (share: number): string => `${Math.floor(share * 1000) / 10} %`;
+const percentText = (percent: number): string => `${Math.floor(percent * 10) / 10} %`;
+
+const floored = (value: number): number => Math.floor(value * 1e5) / 1e5;
 
 const short = (value: number): string => value === 0 ? "0" : String(Number(value.toPrecision(2)));

@@ -13,10 +13,7 @@ import { knownOutputs } from "../../src/onnx/known_outputs.ts";
 import type { ModelFacts } from "../../src/onnx/model_facts.ts";
 import { readModel } from "../../src/onnx/read.ts";
 
-/** Lowest score of a detection that two engines must agree on (issue 6, correctness gate). */
-export const SCORE_COUNTS = 0.25;
-
-/** Lowest score that is looked at, so that a score beside {@link SCORE_COUNTS} finds its partner. */
+/** Lowest score that is looked at, so that a score beside the one that counts finds its partner. */
 const SCORE_SEEN = 0.15;
 
 export type Tensors = Readonly<Record<string, Tensor>>;
@@ -75,13 +72,14 @@ export async function referenceFor(model: Model, photos: readonly string[], fold
 
 /** What trtd finds in a photo when the model's outputs are these. */
 export async function detectionsFrom(
-  { model, facts }: Reference,
+  { model, facts, head }: Reference,
   photo: ReferencePhoto,
   outputs: Tensors,
 ): Promise<readonly Detection[]> {
+  const { name, type, batch, height, width } = head.input;
   const detector = await Detector.open(model, facts, {
     info: { name: "tensorrt", device: "", precision: "f32", engine: null, degraded: null },
-    inputs: [],
+    inputs: [{ name, type, dims: [batch ?? -1, 3, height, width] }],
     outputs: [],
     warmUp: () => Promise.resolve(),
     run: () => Promise.resolve(outputs),

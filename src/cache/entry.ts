@@ -6,6 +6,7 @@
  *       "key": { ... },                                       see key.ts
  *       "engine": { "file", "bytes", "sha256" },              the file beside it
  *       ...                                                   facts of the build, for people and estimates
+ *       "verified": [ ... ]                                   results of the gate, see src/verify/record.ts; written later
  *       "check": {
  *         "sha256": "...",                                    of the canonical JSON of all the rest
  *         "hmac": { "key_id", "value" } | null                HMAC-SHA256 of the same text

@@ -1,6 +1,7 @@
 /** The cache of engines: found with their reason for a miss, built once for all who wait, stored whole or not at all. */
 import { dirname } from "node:path";
 import { TrtdError } from "../errors.ts";
+import { amendEntry, type FactsChange } from "./amend.ts";
 import { commitPart } from "./commit.ts";
 import type { Entry } from "./entry.ts";
 import { infoOf, removeIfThere, withCode } from "./disk/files.ts";
@@ -196,6 +197,14 @@ export class EngineCache {
       await setAside(place, { files: [place.engine, place.metadata], reason }, this.keeper);
       return true;
     });
+  }
+
+  /**
+   * Adds to the facts in an engine's metadata.
+   * @returns why that did not happen, null when it did; a cache that cannot be written is no failure
+   */
+  async amend(hit: Hit, change: FactsChange): Promise<string | null> {
+    return await amendEntry(hit, change, this.keeper);
   }
 
   /**

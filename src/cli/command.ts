@@ -1,6 +1,7 @@
 /** What a command of the command line is. */
 import type { Command } from "commander";
 import type { Config } from "../config/config.ts";
+import type { LoadedConfig } from "../config/load.ts";
 
 /** Where a command prints; injected, so that tests can listen. */
 export interface Terminal {
@@ -21,6 +22,8 @@ export interface CommandContext {
   /** Flags of this command alone, by commander's camelCase names. */
   readonly flags: Readonly<Record<string, unknown>>;
   readonly config: Config;
+  /** The same settings with their layers and origins. */
+  readonly loaded: LoadedConfig;
   readonly terminal: Terminal;
 }
 

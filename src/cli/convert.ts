@@ -13,7 +13,7 @@ import { plainText } from "../onnx/quoted.ts";
 import { readModel } from "../onnx/read.ts";
 import { modelChunks } from "../onnx/write.ts";
 import type { CliCommand, CommandContext } from "./command.ts";
-import { nearestOf } from "./nearest.ts";
+import { nearestOf } from "../nearest.ts";
 import { noteError } from "./note_error.ts";
 
 /** What `--json` prints. */

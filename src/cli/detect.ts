@@ -4,9 +4,11 @@ import { EXIT, TrtdError, trtdErrorFrom } from "../errors.ts";
 import type { DetectionResult, DetectOptions } from "../detect/detection.ts";
 import type { Detector } from "../detect/detector.ts";
 import { openDetector } from "../detect/open.ts";
-import { bundledPhoto, findModel } from "../models/registry.ts";
+import { bundledPhoto } from "../models/registry.ts";
+import { buildingEngines } from "./build/engine_settings.ts";
 import type { CliCommand, CommandContext, Terminal } from "./command.ts";
 import { fileFailure } from "../models/model_file.ts";
+import { findOrPull } from "./models/find_or_pull.ts";
 import { noteError } from "./note_error.ts";
 import { annotatedPaths, findPictures, type Picture } from "./pictures.ts";
 import { type Progress, startProgress } from "./progress.ts";
@@ -28,7 +30,8 @@ export const detectCommand: CliCommand = {
       .option("--json", "Print one JSON value instead of a table");
   },
 
-  async run({ args, flags, config, terminal }: CommandContext): Promise<number> {
+  async run(context: CommandContext): Promise<number> {
+    const { args, flags, config, terminal } = context;
     const [name, ...others] = config.model;
     if (name === undefined || others.length > 0) {
       throw new TrtdError("USAGE", `detect takes one model, got ${config.model.length}`);
@@ -40,10 +43,11 @@ export const detectCommand: CliCommand = {
     const output = typeof flags["output"] === "string" ? flags["output"] : args.length > 0 ? undefined : "annotated";
     const targets = output === undefined ? undefined : await targetsFor(pictures, terminal.resolve(output));
 
-    const model = await findModel(name, terminal.resolve(config.models), terminal.cwd);
+    const model = await findOrPull(name, { config, terminal });
     const detector = await openDetector(model, {
       backend: config.backend,
       maxPixels: config.max_pixels,
+      engines: buildingEngines(context, { pictures: pictures.length }),
       ...(config.threads === undefined ? {} : { threads: config.threads }),
     });
     const options: DetectOptions = {

@@ -1,6 +1,7 @@
 /** How the command line tells a failure. */
 import type { TrtdError } from "../errors.ts";
 import { plainText } from "../onnx/quoted.ts";
+import { withoutSecrets } from "../secrets.ts";
 import type { Terminal } from "./command.ts";
 
 /**
@@ -10,6 +11,6 @@ import type { Terminal } from "./command.ts";
  */
 export function noteError(error: TrtdError, terminal: Pick<Terminal, "note">, file?: string): void {
   const where = file === undefined ? "" : `${plainText(file)}: `;
-  terminal.note(`trtd: ${error.code}: ${where}${plainText(error.message)}`);
+  terminal.note(`trtd: ${error.code}: ${where}${withoutSecrets(plainText(error.message))}`);
   terminal.note(`  remedy: ${error.remedy}`);
 }

@@ -1,23 +1,35 @@
 /** From the words of the command line to an exit status. */
 import { isAbsolute, resolve } from "node:path";
-import { Command, CommanderError, Option } from "commander";
-import { loadConfig } from "../config/load.ts";
-import { flagOf, type Setting, type SettingKey, SETTINGS } from "../config/settings.ts";
+import { Command, CommanderError } from "commander";
+import { INHERITED_VARIABLE, inheritedFrom } from "../config/config.ts";
+import { inheritedSettings, layerLines, loadConfig, type LoadedConfig, withdrawSecrets } from "../config/load.ts";
 import { EXIT, trtdErrorFrom } from "../errors.ts";
 import { configureLog, getLogger } from "../log.ts";
+import { withoutSecrets } from "../secrets.ts";
 import { VERSION } from "../version.ts";
 import type { CliCommand, Terminal } from "./command.ts";
 import { noteError } from "./note_error.ts";
+import { addSettingOptions, takeSettingFlags } from "./setting_options.ts";
 
 export type CommandTable = Readonly<Record<string, () => Promise<CliCommand>>>;
 
-/** Run one command line. @returns the exit status; never throws */
-export async function runCli(
-  argv: readonly string[],
-  table: CommandTable,
-  terminal: Terminal = terminalOfProcess(),
-): Promise<number> {
+/** One call of the command line. */
+interface Call {
+  readonly terminal: Terminal;
+  /** Whether this call is what the process is there for, so that its settings go to child processes. */
+  readonly ownsProcess: boolean;
+  setStatus(status: number): void;
+}
+
+/**
+ * Run one command line.
+ * @param listener prints instead of the process, whose environment then stays as it is
+ * @returns the exit status; never throws
+ */
+export async function runCli(argv: readonly string[], table: CommandTable, listener?: Terminal): Promise<number> {
   let status: number = EXIT.fine;
+  const terminal = listener ?? terminalOfProcess();
+  const call: Call = { terminal, ownsProcess: listener === undefined, setStatus: (value) => status = value };
   const program = new Command("trtd")
     .description("Object detection served from one executable")
     .version(VERSION, "--version", "Print the version")
@@ -27,9 +39,7 @@ export async function runCli(
   try {
     for (const load of await loadersFor(argv, table)) {
       const command = await load();
-      program.addCommand(commanderFrom(command, terminal, (value) => status = value), {
-        hidden: command.hidden === true,
-      });
+      program.addCommand(commanderFrom(command, call), { hidden: command.hidden === true });
     }
     settle(program, terminal);
     if (argv.length === 0) {
@@ -52,45 +62,44 @@ function loadersFor(argv: readonly string[], table: CommandTable): Promise<(() =
   return Promise.resolve(load === undefined ? Object.values(table) : [load]);
 }
 
-function commanderFrom(cli: CliCommand, terminal: Terminal, setStatus: (status: number) => void): Command {
+function commanderFrom(cli: CliCommand, { terminal, ownsProcess, setStatus }: Call): Command {
   const command = new Command(cli.name).description(cli.summary).helpOption("--help", "Print this help");
   cli.configure(command);
   command.option("--config <FILE>", "Configuration file; default: trtd.config.json where the command is called");
-  const own = new Set(command.options.map((option) => option.attributeName()));
-  const settings = (Object.entries(SETTINGS) as [SettingKey, Setting][]).filter(([key]) => !own.has(camelCase(key)));
-  for (const [key, setting] of settings) {
-    command.addOption(optionFrom(key, setting, setting.commands === "all" || setting.commands.includes(cli.name)));
-  }
+  const keys = addSettingOptions(command, cli.name);
   return command.action(async () => {
     const given: Record<string, unknown> = command.opts();
-    const flags: Record<string, string | string[]> = {};
-    for (const [key] of settings) {
-      const value = given[camelCase(key)];
-      if (value !== undefined) flags[key] = value as string | string[];
-      delete given[camelCase(key)];
-    }
-    const { config } = await loadConfig(flags, {
+    const inherited = cli.hidden === true ? inheritedSettings() : undefined;
+    const loaded = await loadConfig(takeSettingFlags(given, keys), {
       cwd: terminal.cwd,
       ...(typeof given["config"] === "string" ? { configPath: given["config"] } : {}),
+      ...(inherited === undefined ? {} : { inherited }),
     });
+    const { config } = loaded;
     // Native libraries are unpacked there, by child processes too, before any of them could read a setting.
     if (config.cache_dir !== undefined) Deno.env.set("TRTD_CACHE_DIR", terminal.resolve(config.cache_dir));
+    if (ownsProcess && cli.hidden !== true) {
+      Deno.env.set(INHERITED_VARIABLE, inheritedFrom(config));
+      withdrawSecrets(loaded);
+    }
     await configureLog(config);
-    setStatus(await cli.run({ args: command.args, flags: given, config, terminal }));
+    if (cli.hidden !== true) logSettings(loaded, cli.name === "serve");
+    setStatus(await cli.run({ args: command.args, flags: given, config, loaded, terminal }));
   });
 }
 
-function optionFrom(key: SettingKey, setting: Setting, shown: boolean): Option {
-  const unset = setting.default === undefined || setting.kind === "list";
-  const option = new Option(
-    `${flagOf(key)} <${setting.placeholder}>`,
-    unset ? setting.help : `${setting.help} (default: ${setting.default})`,
-  );
-  if (setting.kind === "list") {
-    option.argParser((value: string, previous: string[] | undefined) => [...(previous ?? []), value]);
+/** A server tells where its settings come from; other commands only when asked for details. */
+function logSettings(loaded: LoadedConfig, atOnce: boolean): void {
+  const log = getLogger(["trtd", "config"]);
+  for (const line of layerLines(loaded)) {
+    if (atOnce) log.info(literal(line));
+    else log.debug(literal(line));
   }
-  return shown ? option : option.hideHelp();
+  for (const remark of loaded.remarks) log.warning(literal(remark));
 }
+
+/** A text as a message of the log, in which braces stand for properties. */
+const literal = (text: string): string => text.replaceAll("{", "{{").replaceAll("}", "}}");
 
 /** Commander prints and ends the process by itself unless told otherwise, on each command. */
 function settle(program: Command, terminal: Terminal): void {
@@ -101,15 +110,13 @@ function settle(program: Command, terminal: Terminal): void {
       writeErr: (text) => terminal.note(text.trimEnd()),
       outputError: (text, write) =>
         write(
-          `trtd: USAGE: ${text.replace(/^error: /, "").trimEnd()}\n  remedy: run "trtd ${
+          `trtd: USAGE: ${withoutSecrets(text.replace(/^error: /, "").trimEnd())}\n  remedy: run "trtd ${
             command === program ? "" : `${command.name()} `
           }--help" to see the arguments and flags`,
         ),
     });
   }
 }
-
-const camelCase = (key: string): string => key.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
 
 /** Print a failure with its code and remedy. @returns its exit status */
 function report(thrown: unknown, terminal: Terminal): number {

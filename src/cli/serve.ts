@@ -1,17 +1,26 @@
 /** `trtd serve`: detections over HTTP. */
+import { nvidiaPresence } from "../backends/tensorrt/presence.ts";
 import { rootsOf } from "../cache/roots.ts";
 import { userCacheFolder } from "../config/user_folder.ts";
 import { EXIT, TrtdError } from "../errors.ts";
 import { BodyBudget } from "../http/body.ts";
+import { Guard } from "../http/access/guard.ts";
+import { isLoopback } from "../http/access/networks.ts";
 import { createApp } from "../http/app.ts";
-import { Metrics } from "../http/metrics.ts";
+import { Boot } from "../http/boot.ts";
+import { Metrics } from "../http/metrics/metrics.ts";
 import { HttpServer } from "../http/server.ts";
-import { findModel } from "../models/registry.ts";
+import { getLogger } from "../log.ts";
 import type { Model } from "../models/model.ts";
-import { EngineCheck } from "../serving/engine_check.ts";
-import { ServingManager } from "../serving/manager.ts";
-import { WorkerProcess } from "../serving/worker_process.ts";
+import { EngineCheck } from "../serving/engine/engine_check.ts";
+import type { EngineBuilds } from "../serving/engine/engine_builds.ts";
+import { revokeFor } from "../serving/permissions.ts";
 import type { CliCommand, CommandContext, Terminal } from "./command.ts";
+import { findOrPull } from "./models/find_or_pull.ts";
+import { listenForSignals } from "./serve_signals.ts";
+import { ServedModels, startServing } from "./start_serving.ts";
+
+const log = getLogger(["trtd", "serving"]);
 
 /** Bodies that all requests together may hold, in largest bodies. */
 const BODIES_IN_MEMORY = 12;
@@ -32,52 +41,102 @@ export const serveCommand: CliCommand = {
         remedy: "Name models with --model",
       });
     }
-    const models = await Promise.all(
-      config.model.map((name) => findModel(name, terminal.resolve(config.models), terminal.cwd)),
-    );
-    refuseTwins(models);
-    using stop = listenForStop();
-    const gate = Promise.withResolvers<ReturnType<typeof createApp>>();
-    const server = await HttpServer.listen(config, async (request, env) => (await gate.promise).fetch(request, env));
-    const manager = new ServingManager({
-      workers: config.workers,
-      queueLimit: config.queue_limit,
-      requestTimeoutMs: config.request_timeout_ms,
-      startWorker: () =>
-        new WorkerProcess({
-          models,
-          settings: {
-            backend: config.backend,
-            max_pixels: config.max_pixels,
-            ...(config.threads === undefined ? {} : { threads: config.threads }),
-          },
-          args: workerArgs(config, flags),
-        }),
+    const guard = await Guard.open({
+      ...config,
+      ...(config.api_keys_file === undefined ? {} : { api_keys_file: terminal.resolve(config.api_keys_file) }),
     });
-    const budget = new BodyBudget(BODIES_IN_MEMORY * config.max_body_bytes);
-    const metrics = new Metrics();
-    const engines = new EngineCheck({
-      models,
-      roots: rootsOf(terminal.resolve(config.models), userCacheFolder()).map(({ path }) => path),
+    const boot = new Boot();
+    let metrics: Metrics | undefined;
+    let reload = () => {};
+    using signals = listenForSignals(() => reload());
+    const server = await HttpServer.listen(
       config,
-      args: workerArgs(config, flags),
-      onLookup: (model, status) => metrics.lookup(model, status),
-    });
-    gate.resolve(createApp({ service: manager, engines, metrics, settings: config, models, budget }));
-    announce(server, models, flags["json"] === true, terminal);
-    warn(server, terminal);
+      (request, env) => boot.answer(request, env),
+      (error) => metrics?.error(error),
+    );
+    const closing: (() => Promise<void>)[] = [];
     try {
-      await Promise.race([manager.started.then(() => stop.first), stop.first]);
-      const cutOff = await Promise.race([server.drain(config.request_timeout_ms + DRAIN_MARGIN_MS), stop.second]);
+      const found = await Promise.race([findModels({ config, terminal }), signals.first]);
+      if (found === undefined) return EXIT.fine;
+      const models = new ServedModels(found);
+      metrics = new Metrics(models.names);
+      const args = workerArgs(config, flags);
+      const mayBuild = config.backend !== "onnxruntime" && !config.in_process &&
+        (config.tensorrt !== undefined || await nvidiaPresence() !== "none");
+      const serving = await startServing(config, {
+        models,
+        args,
+        terminal,
+        mayBuild,
+        onEvent: metrics.serving.listen,
+      });
+      closing.push(() => serving.close());
+      const engines = new EngineCheck({
+        models: found,
+        roots: rootsOf(terminal.resolve(config.models), userCacheFolder()).map(({ path }) => path),
+        config,
+        args,
+        mayBuild,
+        onLookup: (model, status) => metrics!.lookup(model, status),
+      });
+      closing.push(() => engines.close());
+      if (!config.in_process) await revokeFor("manager");
+      const reloadOne = async (name: string) => {
+        await models.refresh(name, (word) => findOrPull(word, { config, terminal }));
+        await serving.manager.reload(name);
+      };
+      reload = () => void reloadAll(models.names, reloadOne);
+      const app = createApp({
+        service: serving.manager,
+        builds: serving.builds,
+        reload: reloadOne,
+        engines,
+        metrics,
+        ringUsage: () => serving.ringUsage(),
+        settings: config,
+        models: found,
+        budget: new BodyBudget(BODIES_IN_MEMORY * config.max_body_bytes),
+        guard,
+      });
+      boot.open((request, env) => app.fetch(request, env));
+      announce(server, models.names, flags["json"] === true, terminal);
+      warn(server, guard, terminal);
+      if (mayBuild) void buildMissing(engines, serving.builds, models.names);
+      await Promise.race([serving.manager.started.then(() => signals.first), signals.first]);
+      const ended = Promise.all([serving.builds.close(), engines.close()]);
+      const drained = server.drain(config.request_timeout_ms + DRAIN_MARGIN_MS);
+      const cutOff = await Promise.race([ended.then(() => drained), signals.second]);
       if (cutOff === "now") return EXIT.interrupted;
       if (cutOff > 0) terminal.note(`trtd: ${cutOff} requests were cut off`);
       return EXIT.fine;
     } finally {
       server.close();
-      await Promise.all([manager.close(), engines.close()]);
+      await Promise.all(closing.map((close) => close()));
     }
   },
 };
+
+async function findModels(context: Pick<CommandContext, "config" | "terminal">): Promise<Model[]> {
+  const models: Model[] = [];
+  for (const word of context.config.model) models.push(await findOrPull(word, context));
+  refuseTwins(models);
+  return models;
+}
+
+/** Once it is known what the cache lacks, that is built; the first model first. */
+async function buildMissing(engines: EngineCheck, builds: EngineBuilds, names: readonly string[]): Promise<void> {
+  await engines.done;
+  for (const name of names) if (engines.status(name).cache === "miss") builds.start(name);
+}
+
+async function reloadAll(names: readonly string[], reloadOne: (name: string) => Promise<void>): Promise<void> {
+  for (const name of names) {
+    await reloadOne(name).then(
+      () => log.info("{model} was read again", { model: name }),
+      (error) => log.error("{model} was not read again: {detail}", { model: name, detail: error.message }),
+    );
+  }
+}
 
 /** Two models of one name cannot be told apart in an address. */
 function refuseTwins(models: readonly Model[]): void {
@@ -97,7 +156,7 @@ function workerArgs(config: CommandContext["config"], flags: CommandContext["fla
   ];
 }
 
-function announce(server: HttpServer, models: readonly Model[], asJson: boolean, terminal: Terminal): void {
+function announce(server: HttpServer, models: readonly string[], asJson: boolean, terminal: Terminal): void {
   if (!asJson) return terminal.print(`listening on ${server.url}`);
   const { url, host, port, enforcesTimeouts } = server;
   terminal.print(JSON.stringify({
@@ -105,14 +164,14 @@ function announce(server: HttpServer, models: readonly Model[], asJson: boolean,
     host,
     port,
     pid: Deno.pid,
-    models: models.map((model) => model.name),
+    models,
     enforces_timeouts: enforcesTimeouts,
   }));
 }
 
-function warn(server: HttpServer, terminal: Terminal): void {
-  if (!/^(127\.|::1$|localhost$)/.test(server.host)) {
-    terminal.note(`trtd: anyone who reaches ${server.url} can use it: there is no authentication`);
+function warn(server: HttpServer, guard: Guard, terminal: Terminal): void {
+  if (guard.letsAllIn && !isLoopback(server.host)) {
+    terminal.note(`trtd: everybody who reaches ${server.url} can use it: no key is asked`);
   }
   if (!server.enforcesTimeouts) {
     terminal.note(
@@ -120,29 +179,4 @@ function warn(server: HttpServer, terminal: Terminal): void {
         "request alone; the body's deadline, idle timeouts and the cap on connections hold",
     );
   }
-}
-
-/** Service managers and terminals may send one stop twice: to the process and to its group. */
-const SAME_STOP_MS = 300;
-
-/** The first signal stops, a later one ends at once. */
-function listenForStop(): { first: Promise<void>; second: Promise<"now"> } & Disposable {
-  const first = Promise.withResolvers<void>();
-  const second = Promise.withResolvers<"now">();
-  let firstAt: number | undefined;
-  const onSignal = () => {
-    if (firstAt === undefined) {
-      firstAt = performance.now();
-      first.resolve();
-    } else if (performance.now() - firstAt > SAME_STOP_MS) second.resolve("now");
-  };
-  const signals = ["SIGTERM", "SIGINT"] as const;
-  for (const signal of signals) Deno.addSignalListener(signal, onSignal);
-  return {
-    first: first.promise,
-    second: second.promise,
-    [Symbol.dispose]() {
-      for (const signal of signals) Deno.removeSignalListener(signal, onSignal);
-    },
-  };
 }

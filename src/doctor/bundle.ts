@@ -2,7 +2,7 @@
 import { explainFailure } from "../tensorrt/failures/failures.ts";
 import type { BuildFile } from "./build_logs.ts";
 import type { DoctorReport } from "./report.ts";
-import { withoutSecrets } from "./secrets.ts";
+import { withoutSecrets } from "../secrets.ts";
 import type { ArchivedFile } from "./tar.ts";
 import { doctorText } from "./text.ts";
 

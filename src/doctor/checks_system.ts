@@ -1,4 +1,5 @@
 /** Checks of the machine and of trtd itself. */
+import { REVOKED } from "../serving/permissions.ts";
 import type { Finding } from "../tensorrt/probe/probe_findings.ts";
 import { compareVersions, versionFromText } from "../tensorrt/versions.ts";
 import { type CheckRow, lack, ok, sizeText, type Verdict } from "./check.ts";
@@ -26,6 +27,10 @@ const PERMISSIONS: Readonly<Record<string, string>> = {
   sys: "to ask for free disk space",
 };
 
+/** What keeps a crash of native code to one process. */
+const ISOLATION = "Crash isolation, not a sandbox: when serving, " +
+  Object.entries(REVOKED).map(([role, classes]) => `the ${role} gives up ${classes.join(" and ")}`).join(", ") +
+  "; with --in-process nothing is given up";
 export const SYSTEM_CHECKS: readonly CheckRow[] = [
   {
     id: "platform",
@@ -56,6 +61,11 @@ export const SYSTEM_CHECKS: readonly CheckRow[] = [
       if (missing.length === 0) return ok("All permissions of Deno that trtd uses are given");
       return { status: "warn", detail: `Missing ${missing.map(([name, why]) => `${name} (${why})`).join(", ")}` };
     },
+  },
+  {
+    id: "isolation",
+    remedy: "For a sandbox, let the service manager or the container restrict trtd",
+    judge: () => ok(ISOLATION),
   },
   {
     id: "onnxruntime",

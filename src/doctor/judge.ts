@@ -3,6 +3,7 @@ import { type Candidate, chooseTensorRt } from "../tensorrt/discovery/discovery_
 import type { SearchedFolder } from "../tensorrt/discovery/discovery.ts";
 import type { AddonProbe, CudaProbe, TensorRtProbe } from "../tensorrt/probe/probe.ts";
 import type { GpuFact } from "../tensorrt/probe/probe_messages.ts";
+import { platformOf, selectedGpu } from "../tensorrt/request/machine_facts.ts";
 import { supportVerdict } from "../tensorrt/support/support.ts";
 import type { SupportQuestion } from "../tensorrt/support/support_case.ts";
 import type { Platform, Precision } from "../tensorrt/support/support_table.ts";
@@ -33,25 +34,6 @@ export function judge({ settings, system, cuda, searched, probes, onnxruntime, s
   const tensorrt = probes.map((probe) => tensorRtFact(probe, cuda, platform, gpu));
   const choice = chooseTensorRt(tensorrt.map(candidateFrom), settings.tensorrt !== undefined);
   return { settings, system, platform, cuda, gpu, searched, tensorrt, choice, onnxruntime, sharp };
-}
-
-/** Platform of NVIDIA's packages. */
-export function platformOf(system: Pick<SystemFacts, "os" | "architecture" | "l4t">): Platform | null {
-  if (system.l4t !== null) return "jetpack";
-  if (system.os === "linux") return system.architecture === "aarch64" ? "linux-aarch64" : "linux-x86_64";
-  return system.os === "windows" && system.architecture === "x86_64" ? "windows-x86_64" : null;
-}
-
-/** Index of the GPU with that index or UUID (whole, or its beginning), the first without one; null when it is not there. */
-export function selectedGpu(device: string | undefined, gpus: readonly GpuFact[]): number | null {
-  if (device === undefined) return gpus[0]?.index ?? null;
-  const wanted = device.trim().toLowerCase();
-  const fits = /^\d{1,4}$/.test(wanted)
-    ? gpus.filter(({ index }) => index === Number(wanted))
-    : wanted.length < 8
-    ? []
-    : gpus.filter(({ uuid }) => uuid.toLowerCase().startsWith(wanted));
-  return fits.length === 1 ? fits[0]!.index : null;
 }
 
 function tensorRtFact(

@@ -4,13 +4,8 @@ import { dirname } from "node:path";
 import { cacheFolder, isOurs } from "../native/cache_folder.ts";
 import { mountOf } from "../native/mounts.ts";
 import { readLoaderCache } from "../tensorrt/discovery/discovery_ld_cache.ts";
-import {
-  type CgroupFolders,
-  cgroupFolders,
-  glibcFromLibrary,
-  l4tFromRelease,
-  memoryFromMeminfo,
-} from "./system_texts.ts";
+import { l4tFromRelease } from "../tensorrt/request/machine_facts.ts";
+import { type CgroupFolders, cgroupFolders, glibcFromLibrary, memoryFromMeminfo } from "./system_texts.ts";
 import type { FolderFact, Limits, SystemFacts } from "./facts.ts";
 
 export interface SystemOptions {

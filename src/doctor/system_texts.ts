@@ -11,15 +11,6 @@ export function memoryFromMeminfo(text: string): { total: number; available: num
   return total === null || available === null ? null : { total, available };
 }
 
-/**
- * Release of Jetson Linux such as `36.4.3`, from `/etc/nv_tegra_release`:
- * `# R36 (release), REVISION: 4.3, GCID: ...`. Null for any other text.
- */
-export function l4tFromRelease(text: string): string | null {
-  const match = /^#\s*R(\d+)\s*\(release\),\s*REVISION:\s*([\d.]+)/m.exec(text);
-  return match === null ? null : `${match[1]}.${match[2]}`;
-}
-
 const GLIBC = "stable release version ";
 
 /** Version of glibc such as `2.36`, from the bytes of `libc.so.6`; null for another library. */

@@ -3,11 +3,13 @@ import { getLogger } from "@logtape/logtape";
 import { Hono } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { TrtdError, trtdErrorFrom } from "../errors.ts";
+import type { Access } from "./access/route_access.ts";
 import { visionErrorResponse } from "./deepstack_routes.ts";
-import { NO_ROUTE } from "./metrics.ts";
+import { NO_ROUTE } from "./metrics/metrics.ts";
 import { problemResponse } from "./problem.ts";
 import { requestIdFrom } from "./request_id.ts";
 import { allowedMethods, routesFor } from "./routes.ts";
+import { serverTiming } from "./server_timing.ts";
 import type { AppContext, AppEnv, Served } from "./service.ts";
 
 const log = getLogger(["trtd", "http"]);
@@ -21,10 +23,18 @@ const SAFE_HEADERS = {
 /** Paths that are asked all the time. */
 const QUIET = /^\/(health\/|metrics$)/;
 
+const ACCESS_LINE = "{method} {path} {status} {ms} ms {request_id}";
+const ACCESS_LINE_OF_ERROR = "{method} {path} {status} {code} {ms} ms {request_id}";
+
 /** Routes, request ids, problem documents and one log line a request. */
 export function createApp(served: Served): Hono<AppEnv> {
   const routes = routesFor(served);
   const app = new Hono<AppEnv>({ strict: true });
+  const refusal = (c: AppContext, error: TrtdError, headers?: Record<string, string>) => {
+    served.metrics.error(error);
+    c.set("code", error.code);
+    return errorResponse(c, error, headers);
+  };
 
   app.use(async (c, next) => {
     c.set("requestId", requestIdFrom(c.req.header("x-request-id")));
@@ -36,21 +46,28 @@ export function createApp(served: Served): Hono<AppEnv> {
     for (const [name, value] of Object.entries(SAFE_HEADERS)) {
       if (!c.res.headers.has(name)) c.res.headers.set(name, value);
     }
-    served.metrics.request(c.var.route, c.res.status);
+    const ms = performance.now() - c.var.arrivedMs;
+    c.res.headers.set("Server-Timing", serverTiming(c.var.timings, ms));
+    served.metrics.request(c.var.route, { status: c.res.status, ms });
     const level = QUIET.test(c.req.path) ? "debug" : "info";
-    log[level]("{method} {path} {status} {ms} ms {id}", {
+    const { code } = c.var;
+    log[level](code === undefined ? ACCESS_LINE : ACCESS_LINE_OF_ERROR, {
       method: c.req.method,
       path: c.req.path,
       status: c.res.status,
-      ms: Math.round(performance.now() - c.var.arrivedMs),
-      id: c.var.requestId,
+      ms: Math.round(ms),
+      request_id: c.var.requestId,
+      route: c.var.route,
+      ...(code === undefined ? {} : { code }),
+      ...(c.var.key ? { key: c.var.key } : {}),
     });
   });
 
-  for (const { method, path, handle } of routes) {
-    app.on(method, path, (c) => {
+  for (const { method, path, handle, access } of routes) {
+    app.on(method, path, async (c) => {
       c.set("route", path);
-      return handle(c);
+      if (access !== "open") await admit(served, c, access);
+      return await handle(c);
     });
   }
 
@@ -61,9 +78,9 @@ export function createApp(served: Served): Hono<AppEnv> {
     }
     if (allowed.length > 0) {
       const error = new TrtdError("METHOD_NOT_ALLOWED", `"${c.req.path}" does not take ${c.req.method}`);
-      return errorResponse(c, error, { "Allow": allowed.join(", ") });
+      return refusal(c, error, { "Allow": allowed.join(", ") });
     }
-    return errorResponse(c, new TrtdError("ROUTE_NOT_FOUND", `There is no route "${c.req.path.slice(0, 200)}"`));
+    return refusal(c, new TrtdError("ROUTE_NOT_FOUND", `There is no route "${c.req.path.slice(0, 200)}"`));
   });
 
   app.onError((thrown, c) => {
@@ -72,17 +89,29 @@ export function createApp(served: Served): Hono<AppEnv> {
       : trtdErrorFrom(thrown);
     if (error.code === "INTERNAL") {
       const cause = error.cause instanceof Error ? error.cause : error;
-      log.error("{method} {path} failed {id}: {stack}", {
+      log.error("{method} {path} failed {request_id}: {stack}", {
         method: c.req.method,
         path: c.req.path,
-        id: c.var.requestId,
+        request_id: c.var.requestId,
         stack: cause.stack,
       });
     }
-    return errorResponse(c, error);
+    return refusal(c, error);
   });
 
   return app;
+}
+
+/** A form's key is known only when its body is there: then the handler asks for it. */
+async function admit({ guard }: Served, c: AppContext, access: Access): Promise<void> {
+  try {
+    const { key } = await guard.admit({ header: (name) => c.req.header(name), peer: c.env.peer });
+    c.set("key", key);
+  } catch (error) {
+    const later = access === "form" && error instanceof TrtdError && error.code === "API_KEY_MISSING" &&
+      /^multipart\/form-data\b/i.test(c.req.header("content-type") ?? "");
+    if (!later) throw error;
+  }
 }
 
 function errorResponse(c: AppContext, error: TrtdError, headers: Record<string, string> = {}): Response {

@@ -32,6 +32,8 @@ export interface GateSettings {
 interface Pair {
   readonly client: Deno.TcpConn;
   readonly server: Deno.TcpConn;
+  /** Our port of the connection to the server. */
+  readonly serverPort: number;
   timer: ReturnType<typeof setTimeout> | undefined;
   /** Whether the first head has arrived. */
   headSeen: boolean;
@@ -51,6 +53,8 @@ export class ConnectionGate {
   readonly #settings: GateSettings;
   readonly #listener: Deno.TcpListener;
   readonly #pairs = new Set<Pair>();
+  /** By the port of the connection to the server. */
+  readonly #clients = new Map<number, string>();
   #accepted = 0;
   #open = true;
 
@@ -60,6 +64,11 @@ export class ConnectionGate {
     this.#listener = Deno.listen({ hostname: settings.host, port: settings.port });
     this.port = this.#listener.addr.port;
     void this.#accept();
+  }
+
+  /** Address of the client whose bytes come to the server from this port of the loopback, null when there is none. */
+  clientOf(port: number): string | null {
+    return this.#clients.get(port) ?? null;
   }
 
   /** Take no new connection. Calling it twice is harmless. */
@@ -119,6 +128,7 @@ export class ConnectionGate {
     const pair: Pair = {
       client,
       server,
+      serverPort: server.localAddr.port,
       timer: undefined,
       headSeen: false,
       tail: "",
@@ -128,6 +138,7 @@ export class ConnectionGate {
       closed: false,
     };
     this.#pairs.add(pair);
+    this.#clients.set(pair.serverPort, client.remoteAddr.hostname);
     pair.timer = setTimeout(() => void this.#late(pair), this.#settings.headTimeoutMs);
     await Promise.all([this.#toServer(pair), this.#toClient(pair)]);
     this.#end(pair);
@@ -182,6 +193,7 @@ export class ConnectionGate {
     pair.closed = true;
     clearTimeout(pair.timer);
     this.#pairs.delete(pair);
+    this.#clients.delete(pair.serverPort);
     for (const connection of [pair.client, pair.server]) {
       try {
         connection.close();

@@ -4,8 +4,8 @@
  * frigate/detectors/plugins/deepstack.py (reads `predictions` with label, confidence and integer corners);
  * docs.deepstack.cc (min_confidence 0.4, custom models under /v1/vision/custom/NAME).
  */
-import { ERRORS, type TrtdError } from "../errors.ts";
-import type { ServingAnswer } from "../serving/manager.ts";
+import { ERRORS, TrtdError } from "../errors.ts";
+import type { ServingAnswer } from "../serving/manager/manager.ts";
 import { detectOptions, detectUpload, servedModel } from "./detect_routes.ts";
 import { checkedParameters } from "./parameters.ts";
 import { errorHeaders, publicDetail } from "./problem.ts";
@@ -21,11 +21,14 @@ const MODULE = { moduleId: "trtd", moduleName: "trtd" } as const;
 export function visionHandler(served: Served): (c: AppContext) => Promise<Response> {
   return async (c) => {
     const custom = c.req.param("name");
-    const model = servedModel(served, custom);
+    const model = c.var.key === undefined ? modelForForm(served, custom) : servedModel(served, custom);
     const answer = await detectUpload(c, served, {
       model,
       annotate: false,
       formOnly: true,
+      admit: async (fields) => {
+        if (c.var.key === undefined) c.set("key", (await served.guard.admitKey(fields.get("api_key"))).key);
+      },
       options: (fields) => {
         const known = [...fields].filter(([name]) => name === "min_confidence");
         const { min_confidence } = checkedParameters(known, deepstackFieldsSchema, ["min_confidence"]);
@@ -34,6 +37,15 @@ export function visionHandler(served: Served): (c: AppContext) => Promise<Respon
     });
     return c.json(visionAnswer(answer, performance.now() - c.var.arrivedMs, custom !== undefined));
   };
+}
+
+/** Which models there are is told to those alone who have a key, and it is still to come. */
+function modelForForm(served: Served, name: string | undefined): string {
+  try {
+    return servedModel(served, name);
+  } catch {
+    throw new TrtdError("API_KEY_MISSING", "The request has no API key in its headers");
+  }
 }
 
 /** `/v1/vision/custom/list` */

@@ -1,8 +1,9 @@
 /** `POST /v1/detect` and `POST /v1/models/NAME/detect`, and what the DeepStack routes share with them. */
 import { TrtdError } from "../errors.ts";
 import type { DetectOptions } from "../detect/detection.ts";
-import { MODEL_NAME } from "../models/manifest.ts";
-import type { ServingAnswer } from "../serving/manager.ts";
+import { MODEL_NAME } from "../models/confine.ts";
+import { pictureFile } from "../serving/detection_worker.ts";
+import type { ServingAnswer } from "../serving/manager/manager.ts";
 import { readBody } from "./body.ts";
 import { checkedParameters } from "./parameters.ts";
 import { checkContentHeaders, checkPicture, type Upload, uploadFrom } from "./picture.ts";
@@ -33,6 +34,8 @@ export interface UploadRequest {
   readonly annotate: boolean;
   /** Whether a raw picture is refused. */
   readonly formOnly: boolean;
+  /** Let the request in by its fields, where its headers could not. @throws {TrtdError} `API_KEY_MISSING`, `API_KEY_WRONG` */
+  admit?(fields: ReadonlyMap<string, string>): Promise<void>;
   /** Options, once the form's fields are known. */
   options(fields: ReadonlyMap<string, string>): DetectOptions;
 }
@@ -45,7 +48,8 @@ export async function detectUpload(c: AppContext, served: Served, request: Uploa
   const { service, settings, budget } = served;
   const contentType = c.req.header("content-type");
   checkContentHeaders(contentType, c.req.header("content-encoding"), request.formOnly);
-  service.admit();
+  const timeoutMs = timeoutFrom(c.req.header("x-request-timeout-ms"));
+  service.admit(request.model);
   const declared = c.req.header("content-length");
   const body = await readBody(c.env.incoming, {
     maxBytes: settings.max_body_bytes,
@@ -55,19 +59,37 @@ export async function detectUpload(c: AppContext, served: Served, request: Uploa
   });
   try {
     const upload: Upload = uploadFrom(contentType!, body);
+    await request.admit?.(upload.fields);
     const options = request.options(upload.fields);
     checkPicture(upload, settings.max_pixels);
-    return await service.detect({
+    const answer = await service.detect({
       model: request.model,
-      bytes: upload.picture,
+      picture: pictureFile(upload.picture),
       options,
       annotate: request.annotate,
       arrivedMs: c.var.arrivedMs,
       signal: c.var.gone,
+      requestId: c.var.requestId,
+      ...(timeoutMs === null ? {} : { timeoutMs }),
     });
+    c.set("timings", { queue: answer.queueMs, ...answer.result.timings_ms });
+    return answer;
   } finally {
     budget.give(body.length);
   }
+}
+
+/**
+ * Milliseconds of `X-Request-Timeout-Ms`; null without it. The server's own time is the longest all the same.
+ * @throws {TrtdError} `PARAMETER_INVALID`
+ */
+function timeoutFrom(header: string | undefined): number | null {
+  if (header === undefined) return null;
+  if (/^[1-9]\d{0,8}$/.test(header.trim())) return Number(header);
+  throw new TrtdError(
+    "PARAMETER_INVALID",
+    `The header "X-Request-Timeout-Ms" must be a whole number of milliseconds from 1, it is "${header.slice(0, 80)}"`,
+  );
 }
 
 /**

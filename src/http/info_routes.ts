@@ -20,7 +20,9 @@ export function readyHandler(served: Served): (c: AppContext) => Response {
       (served.service.state.status === "ready" ? "The cache of engines is being compared with this machine" : null);
     const error = readiness.status === "stopping"
       ? new TrtdError("SHUTTING_DOWN", "The server is stopping")
-      : new TrtdError("MODEL_NOT_READY", reason ?? "The model is being loaded", { retryAfterS: 1 });
+      : new TrtdError("MODEL_NOT_READY", reason ?? "The model is being loaded", {
+        retryAfterS: served.service.state.retryAfterS ?? 1,
+      });
     const { status, ...members } = readiness;
     return problemResponse(error, c.var.requestId, { members: { ...members, state: status } });
   };
@@ -44,12 +46,18 @@ export function pingHandler(): (c: AppContext) => Response {
   return (c) => c.json({ success: true });
 }
 
-function readinessOf({ service, engines, models }: Served): Readiness {
-  const { workers, queue, ...state } = service.state;
-  const status = state.status === "ready" && engines.pending ? "starting" : state.status;
+function readinessOf({ service, engines, builds, models }: Served): Readiness {
+  const { workers, queue, status: state } = service.state;
+  const status = state === "ready" && engines.pending ? "starting" : state;
   const rows = models.map(({ name }) => {
     const loaded = service.models.find((model) => model.name === name);
-    return { name, ready: status === "ready" && loaded !== undefined, backend: loaded?.backend ?? null };
+    const build = builds.status(name);
+    return {
+      name,
+      ready: !engines.pending && service.isReady(name),
+      backend: loaded?.backend ?? null,
+      build: build.state === "none" ? null : build,
+    };
   });
   const degraded = rows.map((row) => row.backend?.degraded).find((reason) => typeof reason === "string") ?? null;
   return { status, degraded, models: rows, workers: { ...workers }, queue: { ...queue } };
@@ -62,7 +70,7 @@ function modelAnswer({ service, engines, models }: Served, model: Model): ModelA
   return {
     name: model.name,
     default: model === models[0],
-    ready: loaded !== undefined && service.state.status === "ready",
+    ready: service.isReady(model.name),
     labels: labels === undefined ? null : [...labels],
     backend: loaded?.backend ?? null,
     engine: engines.status(model.name),

@@ -2,10 +2,26 @@
 import { z } from "zod";
 import { type ErrorCode, ERRORS } from "../errors.ts";
 import { VERSION } from "../version.ts";
+import { accessOf } from "./access/route_access.ts";
 import { PROBLEM_TYPE } from "./problem.ts";
 import { components, deepstackFieldsSchema, detectQuerySchema } from "./schemas.ts";
 
 type Json = Record<string, unknown>;
+
+/** What the guard answers. */
+const ACCESS_CODES = [
+  "API_KEY_MISSING",
+  "API_KEY_WRONG",
+  "NETWORK_REFUSED",
+  "HOST_REFUSED",
+  "ORIGIN_REFUSED",
+] as const satisfies readonly ErrorCode[];
+
+/** The ways to send a key; a server may also ask for none. */
+const SECURITY_SCHEMES = {
+  bearer: { type: "http", scheme: "bearer" },
+  header: { type: "apiKey", in: "header", name: "X-API-Key" },
+} as const;
 
 /** What the document says of one route. */
 interface Operation {
@@ -92,6 +108,24 @@ const OPERATIONS: () => Readonly<Record<string, Operation>> = () => ({
     answer: { [JSON_TYPE]: "Model" },
     codes: NAMED_CODES,
   },
+  "GET /v1/models/:name/build": {
+    summary: "The build of the model's engine; with Accept: text/event-stream an event for each change",
+    tag: "models",
+    answer: { [JSON_TYPE]: "Build", "text/event-stream": { type: "string" } },
+    codes: NAMED_CODES,
+  },
+  "DELETE /v1/models/:name/build": {
+    summary: "Cancel the build of the model's engine",
+    tag: "models",
+    answer: { [JSON_TYPE]: "Build" },
+    codes: [...NAMED_CODES, "BUILD_NOT_RUNNING"],
+  },
+  "POST /v1/models/:name/reload": {
+    summary: "Read the model again: a new worker takes over, the old one answers until then",
+    tag: "models",
+    answer: { [JSON_TYPE]: "Reload" },
+    codes: [...NAMED_CODES, "MODEL_NOT_READY", "MODEL_LOAD_FAILED"],
+  },
   "GET /health/live": { summary: "The process answers", tag: "health", answer: { [JSON_TYPE]: "Live" }, codes: [] },
   "GET /health/ready": {
     summary: "Pictures are answered",
@@ -141,17 +175,19 @@ export function openApiDocument(): Json {
   for (const [key, operation] of Object.entries(OPERATIONS())) {
     const [method, path] = key.split(" ") as [string, string];
     const template = path.replace(/:(\w+)/g, "{$1}");
-    (paths[template] ??= {})[method.toLowerCase()] = operationObject(operation, path);
+    (paths[template] ??= {})[method.toLowerCase()] = operationObject(operation, method, path);
   }
   return {
     openapi: "3.1.0",
     info: { title: "trtd", version: VERSION, license: { name: "Apache-2.0", identifier: "Apache-2.0" } },
     paths,
-    components: { schemas: componentSchemas() },
+    components: { schemas: componentSchemas(), securitySchemes: SECURITY_SCHEMES },
   };
 }
 
-function operationObject({ summary, tag, answer, query, body, codes }: Operation, path: string): Json {
+function operationObject(operation: Operation, method: string, path: string): Json {
+  const { summary, tag, answer, query, body, codes } = operation;
+  const open = accessOf(method, path) === "open";
   const errorBody = path.startsWith("/v1/vision/")
     ? { [JSON_TYPE]: { schema: reference("DeepStackError") } }
     : { [PROBLEM_TYPE]: { schema: reference("Problem") } };
@@ -163,12 +199,13 @@ function operationObject({ summary, tag, answer, query, body, codes }: Operation
     ]),
   );
   const responses: Record<string, Json> = { "200": { description: "Done", content } };
-  for (const [status, named] of codesByStatus([...codes, "SHUTTING_DOWN", "INTERNAL"])) {
+  for (const [status, named] of codesByStatus([...codes, ...open ? [] : ACCESS_CODES, "SHUTTING_DOWN", "INTERNAL"])) {
     responses[status] = { description: named.join(", "), content: errorBody };
   }
   return {
     summary,
     tags: [tag],
+    security: open ? [] : [{ bearer: [] }, { header: [] }, {}],
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(body === undefined ? {} : { requestBody: { required: true, content: body } }),
     responses,

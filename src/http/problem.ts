@@ -1,5 +1,6 @@
 /** Failures as problem documents (RFC 9457). */
 import { ERRORS, TrtdError } from "../errors.ts";
+import { withoutSecrets } from "../secrets.ts";
 
 export const PROBLEM_TYPE = "application/problem+json";
 
@@ -31,7 +32,7 @@ export function problemFrom(error: TrtdError, requestId: string): Problem {
 
 /** The particular of an error that a stranger may read. */
 export function publicDetail(error: TrtdError): string {
-  return error.code === "INTERNAL" ? "The server's log tells more under the request id" : error.message;
+  return error.code === "INTERNAL" ? "The server's log tells more under the request id" : withoutSecrets(error.message);
 }
 
 /** Headers that go with an error whatever the form of its body. */
@@ -39,6 +40,8 @@ export function errorHeaders(error: TrtdError): Record<string, string> {
   const headers: Record<string, string> = {};
   if (error.retryAfterS !== undefined) headers["Retry-After"] = String(error.retryAfterS);
   else if (ERRORS[error.code].http === 503) headers["Retry-After"] = "1";
+  if (error.code === "API_KEY_MISSING") headers["WWW-Authenticate"] = 'Bearer realm="trtd"';
+  if (error.code === "API_KEY_WRONG") headers["WWW-Authenticate"] = 'Bearer realm="trtd", error="invalid_token"';
   if (CLOSING.has(error.code)) headers["Connection"] = "close";
   return headers;
 }

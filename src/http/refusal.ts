@@ -14,11 +14,11 @@ export const LINGER_MS = 500;
 /** Answer a request that the application does not see. */
 export function refuse(incoming: IncomingMessage, outgoing: ServerResponse, error: TrtdError): void {
   const id = requestIdFrom(headerText(incoming, "x-request-id"));
-  log.info("{method} {path} {status} {id}", {
+  log.info("{method} {path} {status} {request_id}", {
     method: incoming.method,
-    path: incoming.url,
+    path: incoming.url?.replace(/[?#].*/s, ""),
     status: error.row.http,
-    id,
+    request_id: id,
   });
   const body = JSON.stringify(problemFrom(error, id));
   outgoing.writeHead(error.row.http, {
@@ -51,7 +51,7 @@ export function endSocket(socket: Duplex, error: TrtdError): void {
 /** A whole answer, for connections without a request. */
 export function rawAnswer(error: TrtdError): Uint8Array {
   const id = requestIdFrom(undefined);
-  log.info("{status} {id}: {detail}", { status: error.row.http, id, detail: error.message });
+  log.info("{status} {request_id}: {detail}", { status: error.row.http, request_id: id, detail: error.message });
   const body = new TextEncoder().encode(JSON.stringify(problemFrom(error, id)));
   const headers = { ...plainHeaders(error, id), "Content-Length": String(body.length), "Connection": "close" };
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join("");

@@ -1,15 +1,18 @@
 /** Every route, once: the application, `Allow` headers and `/openapi.json` walk this table. */
+import { type Access, accessOf } from "./access/route_access.ts";
+import { buildHandler, cancelBuildHandler, reloadHandler } from "./build_routes.ts";
 import { visionHandler, visionListHandler } from "./deepstack_routes.ts";
 import { detectHandler } from "./detect_routes.ts";
 import { docsFileHandler, docsHandler, openApiHandler } from "./docs_routes.ts";
 import { liveHandler, modelHandler, modelsHandler, pingHandler, readyHandler } from "./info_routes.ts";
-import { metricsHandler } from "./metrics.ts";
+import { metricsHandler } from "./metrics/exposition.ts";
 import type { AppContext, Served } from "./service.ts";
 
 export interface Route {
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "DELETE";
   /** Hono's form, `:name` for a parameter. */
   readonly path: string;
+  readonly access: Access;
   handle(c: AppContext): Response | Promise<Response>;
 }
 
@@ -21,6 +24,9 @@ export function routesFor(served: Served): readonly Route[] {
     route("POST", "/v1/models/:name/detect", detectHandler(served)),
     route("GET", "/v1/models", modelsHandler(served)),
     route("GET", "/v1/models/:name", modelHandler(served)),
+    route("GET", "/v1/models/:name/build", buildHandler(served)),
+    route("DELETE", "/v1/models/:name/build", cancelBuildHandler(served)),
+    route("POST", "/v1/models/:name/reload", reloadHandler(served)),
     route("GET", "/health/live", liveHandler()),
     route("GET", "/health/ready", readyHandler(served)),
     route("GET", "/metrics", metricsHandler(served)),
@@ -36,7 +42,7 @@ export function routesFor(served: Served): readonly Route[] {
 }
 
 function route(method: Route["method"], path: string, handle: Route["handle"]): Route {
-  return { method, path, handle };
+  return { method, path, handle, access: accessOf(method, path) };
 }
 
 /** Methods of the routes that a path matches, HEAD and OPTIONS included; empty when there is no such path. */

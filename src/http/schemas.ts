@@ -1,6 +1,7 @@
 /** Shapes of requests and answers: they validate, and `/openapi.json` is made from them. */
 import { z } from "zod";
-import { engineStatusSchema } from "../serving/engine_messages.ts";
+import { buildStatusSchema } from "../serving/engine/build_messages.ts";
+import { engineStatusSchema } from "../serving/engine/engine_messages.ts";
 
 /** Schemas that `/openapi.json` names. */
 export const components = z.registry<{ id: string; description?: string }>();
@@ -80,17 +81,30 @@ export const modelsSchema = z.object({ models: z.array(modelSchema) }).register(
 
 export const liveSchema = z.object({ status: z.literal("live") }).register(components, { id: "Live" });
 
+export const buildSchema = buildStatusSchema.register(components, {
+  id: "Build",
+  description: "The build of an engine behind the service",
+});
+
+export const reloadSchema = z.object({ model: z.string(), backend: backendSchema.nullable() })
+  .register(components, { id: "Reload", description: "What answers after the reload" });
+
 export const readySchema = z.object({
-  status: z.enum(["starting", "ready", "restarting", "stopping"]),
+  status: z.enum(["starting", "ready", "restarting", "building", "failed", "stopping"]),
   degraded: z.string().nullable().describe("Why a better backend is not used"),
-  models: z.array(z.object({ name: z.string(), ready: z.boolean(), backend: backendSchema.nullable() })),
+  models: z.array(z.object({
+    name: z.string(),
+    ready: z.boolean(),
+    backend: backendSchema.nullable(),
+    build: buildSchema.nullable().describe("Null when no engine is or was to be built"),
+  })),
   workers: z.object({ ready: z.number().int(), total: z.number().int() }),
   queue: z.object({ waiting: z.number().int(), running: z.number().int(), limit: z.number().int() }),
 }).register(components, { id: "Readiness" });
 
 export type Readiness = z.output<typeof readySchema>;
 
-/** Text fields of a DeepStack or CodeProject.AI form; other fields (`api_key`) are ignored. */
+/** Text fields of a DeepStack or CodeProject.AI form; other fields are ignored, the guard reads `api_key`. */
 export const deepstackFieldsSchema = z.object({
   min_confidence: unit("Lowest confidence that is reported; default 0.4").exactOptional(),
 });

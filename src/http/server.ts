@@ -44,6 +44,7 @@ export class HttpServer {
   readonly enforcesTimeouts: boolean;
   readonly #server: Server;
   readonly #settings: ServerSettings;
+  readonly #onRefused: (error: TrtdError) => void;
   readonly #open = new Set<ServerResponse>();
   /** Connections that are closed after the answer they have; what else comes on them is no request. */
   readonly #ending = new WeakSet<Duplex>();
@@ -51,8 +52,9 @@ export class HttpServer {
   #state: "serving" | "grace" | "refusing" = "serving";
   #whenIdle: (() => void) | undefined;
 
-  private constructor(server: Server, settings: ServerSettings) {
+  private constructor(server: Server, settings: ServerSettings, onRefused: (error: TrtdError) => void) {
     this.#server = server;
+    this.#onRefused = onRefused;
     this.#settings = settings;
     this.host = settings.host;
     this.port = 0;
@@ -61,9 +63,14 @@ export class HttpServer {
 
   /**
    * Listen.
+   * @param onRefused told of every answer that was given without `fetch`
    * @throws {TrtdError} `ADDRESS_UNAVAILABLE`
    */
-  static async listen(settings: ServerSettings, fetch: Fetch): Promise<HttpServer> {
+  static async listen(
+    settings: ServerSettings,
+    fetch: Fetch,
+    onRefused: (error: TrtdError) => void = () => {},
+  ): Promise<HttpServer> {
     const server = createServer({
       headersTimeout: settings.header_timeout_ms,
       requestTimeout: settings.header_timeout_ms + settings.body_timeout_ms,
@@ -73,7 +80,7 @@ export class HttpServer {
       requireHostHeader: false,
     });
     server.maxConnections = settings.max_connections;
-    const made = new HttpServer(server, settings);
+    const made = new HttpServer(server, settings, onRefused);
     made.#listenTo(fetch);
     const listening = Promise.withResolvers<void>();
     server.once("error", listening.reject);
@@ -103,7 +110,11 @@ export class HttpServer {
       headTimeoutMs: header_timeout_ms,
       idleTimeoutMs: idle_timeout_ms,
       answerTimeoutMs: this.#answerTimeoutMs,
-      lateHead: () => rawAnswer(new TrtdError("HEADER_TIMEOUT", "The request's head did not arrive in time")),
+      lateHead: () => {
+        const error = new TrtdError("HEADER_TIMEOUT", "The request's head did not arrive in time");
+        this.#onRefused(error);
+        return rawAnswer(error);
+      },
     });
     (this as { port: number }).port = this.#gate.port;
   }
@@ -176,7 +187,9 @@ export class HttpServer {
   }
 
   #listenTo(fetch: Fetch): void {
-    const answer = getRequestListener(fetch as Parameters<typeof getRequestListener>[0], {
+    const withPeer = (request: Request, env: Omit<AppEnv["Bindings"], "peer">) =>
+      fetch(request, { ...env, peer: this.#peerOf(env.incoming) });
+    const answer = getRequestListener(withPeer as Parameters<typeof getRequestListener>[0], {
       overrideGlobalObjects: false,
       autoCleanupIncoming: false,
       hostname: "localhost",
@@ -184,6 +197,7 @@ export class HttpServer {
         const error = thrown instanceof Error && thrown.name === "RequestError"
           ? new TrtdError("REQUEST_INVALID", `The request's target or Host is wrong: ${thrown.message}`)
           : new TrtdError("INTERNAL", messageOf(thrown));
+        this.#onRefused(error);
         if (error.code === "INTERNAL") log.error("A request failed outside its route: {error}", { error: thrown });
         const id = requestIdFrom(undefined);
         return new Response(JSON.stringify(problemFrom(error, id)), {
@@ -200,6 +214,7 @@ export class HttpServer {
       if (refusal === null) void answer(incoming, outgoing);
       else {
         this.#ending.add(incoming.socket);
+        this.#onRefused(refusal);
         refuse(incoming, outgoing, refusal);
       }
     };
@@ -210,16 +225,27 @@ export class HttpServer {
     });
     this.#server.on("checkExpectation", take);
     this.#server.on("connect", (_incoming: IncomingMessage, socket: Duplex) => {
-      endSocket(socket, new TrtdError("METHOD_NOT_ALLOWED", "This server is no proxy"));
+      this.#endSocket(socket, new TrtdError("METHOD_NOT_ALLOWED", "This server is no proxy"));
     });
     this.#server.on("clientError", (error: Error & { code?: string }, socket: Duplex) => {
       if (error.code === "ECONNRESET" || !socket.writable || this.#ending.has(socket)) socket.destroy();
-      else endSocket(socket, this.#parserError(error));
+      else this.#endSocket(socket, this.#parserError(error));
     });
     this.#server.on("drop", () =>
       log.warning("A connection over the limit of {max} was closed", {
         max: this.#settings.max_connections,
       }));
+  }
+
+  #endSocket(socket: Duplex, error: TrtdError): void {
+    this.#onRefused(error);
+    endSocket(socket, error);
+  }
+
+  /** Behind the gate every connection comes from the loopback; the gate knows from whom. */
+  #peerOf({ socket }: IncomingMessage): string | null {
+    if (this.#gate === undefined) return socket?.remoteAddress ?? null;
+    return socket?.remotePort === undefined ? null : this.#gate.clientOf(socket.remotePort);
   }
 
   /** A pipelined answer that never got its turn does not close; its connection does. */

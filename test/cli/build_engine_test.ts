@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { dirname, join, resolve } from "node:path";
-import { chooseMachine, type MachineWishes, type Probed } from "../../src/cli/build/build_machine.ts";
+import { chooseMachine, type MachineWishes, type Probed } from "../../src/tensorrt/request/machine.ts";
 import { TrtdError } from "../../src/errors.ts";
 import type { FoundTensorRt } from "../../src/tensorrt/discovery/discovery.ts";
 import type { TensorRtProbe } from "../../src/tensorrt/probe/probe.ts";

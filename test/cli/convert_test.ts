@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join, resolve } from "node:path";
 import { convertCommand } from "../../src/cli/convert.ts";
-import { nearestOf } from "../../src/cli/nearest.ts";
+import { nearestOf } from "../../src/nearest.ts";
 import { runCli } from "../../src/cli/run.ts";
 import { fileDigests } from "../../src/onnx/facts.ts";
 import { PASS_NAMES } from "../../src/onnx/passes/pass.ts";

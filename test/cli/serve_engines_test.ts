@@ -92,7 +92,7 @@ nativeTest(
       assert.equal(engine.cache, "hit", JSON.stringify(engine));
       assert.equal(engine.path, join(folder, "models/trt/tiny/f32/bs1/tiny.engine"));
       assert.deepEqual(engine.missed_because, []);
-      assert.match(engine.detail, /^The engine fits .*This version of trtd answers on ONNX Runtime$/);
+      assert.match(engine.detail, /^The engine fits /);
       assert.match(metrics, /^trtd_cache_lookups_total\{model="tiny",result="hit"\} 1$/m);
       assert.doesNotMatch(metrics, /^trtd_cache_misses_total\{/m);
       assert.doesNotMatch(log, /has no engine/);

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { lastBuildFiles } from "../../src/doctor/build_logs.ts";
 import { bundleFiles } from "../../src/doctor/bundle.ts";
 import { doctorReport } from "../../src/doctor/report.ts";
-import { withoutSecrets } from "../../src/doctor/secrets.ts";
+import { withoutSecrets } from "../../src/secrets.ts";
 import { tarFrom } from "../../src/doctor/tar.ts";
 import { machine } from "./machines.ts";
 

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { systemFacts } from "../../src/doctor/system.ts";
-import { cgroupFolders, glibcFromLibrary, l4tFromRelease, memoryFromMeminfo } from "../../src/doctor/system_texts.ts";
+import { cgroupFolders, glibcFromLibrary, memoryFromMeminfo } from "../../src/doctor/system_texts.ts";
+import { l4tFromRelease } from "../../src/tensorrt/request/machine_facts.ts";
 
 Deno.test("system: Jetson Linux tells its release", () => {
   const cases: [text: string, expected: string | null][] = [

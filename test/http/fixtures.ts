@@ -1,17 +1,20 @@
 /** Pictures and a server around a worker that the test controls. */
 import { deflateSync } from "node:zlib";
+import { type AccessSettings, Guard } from "../../src/http/access/guard.ts";
 import { createApp } from "../../src/http/app.ts";
 import { BodyBudget } from "../../src/http/body.ts";
-import { Metrics } from "../../src/http/metrics.ts";
+import { Metrics } from "../../src/http/metrics/metrics.ts";
 import { HttpServer, type ServerSettings } from "../../src/http/server.ts";
 import type { EngineStatuses, HttpSettings } from "../../src/http/service.ts";
 import type { Model } from "../../src/models/model.ts";
-import { ServingManager, type ServingOptions } from "../../src/serving/manager.ts";
-import { warmUpPicture } from "../../src/serving/warm_up_picture.ts";
-import { FakeWorker } from "../serving/fake_worker.ts";
+import { SYSTEM_CLOCK } from "../../src/serving/clock.ts";
+import { EngineBuilds } from "../../src/serving/engine/engine_builds.ts";
+import { ServingManager, type ServingOptions } from "../../src/serving/manager/manager.ts";
+import { FAKE_MODEL, FakeWorker } from "../serving/fake_worker.ts";
+import { grayPicture } from "../serving/gray_picture.ts";
 
 /** A PNG of 16x16 pixels. */
-export const PNG = warmUpPicture();
+export const PNG = grayPicture();
 
 /** A PNG with a header for any size and no more pixels than fit `rows`. */
 export function pngOf(width: number, height: number, rows = 1): Uint8Array<ArrayBuffer> {
@@ -80,7 +83,9 @@ export interface TestServerOptions {
   readonly worker?: FakeWorker;
   readonly serving?: Partial<ServingOptions>;
   readonly engines?: EngineStatuses;
+  readonly builds?: EngineBuilds;
   readonly http?: Partial<ServerSettings & HttpSettings>;
+  readonly access?: Partial<AccessSettings>;
 }
 
 const NO_ENGINES: EngineStatuses = {
@@ -88,14 +93,25 @@ const NO_ENGINES: EngineStatuses = {
   status: () => ({ cache: "none", path: null, missed_because: [], detail: "There is no engine" }),
 };
 
+const noBuilds = () =>
+  new EngineBuilds({
+    models: [FAKE_MODEL],
+    startBuild: () => ({ ended: Promise.resolve({ type: "ended", result: "refused", error: null }), cancel() {} }),
+    takeOver: () => Promise.resolve(),
+    clock: SYSTEM_CLOCK,
+  });
+
 /** A server on a free port of the loopback. */
 export async function testServer(options: TestServerOptions = {}): Promise<TestServer> {
   const worker = options.worker ?? new FakeWorker();
   let starts = 0;
+  const metrics = new Metrics([FAKE_MODEL]);
   const manager = new ServingManager({
+    models: [FAKE_MODEL],
     startWorker: () => starts++ === 0 ? worker : new FakeWorker(),
     queueLimit: 64,
     requestTimeoutMs: 5000,
+    onEvent: metrics.serving.listen,
     ...options.serving,
   });
   const settings = {
@@ -110,16 +126,24 @@ export async function testServer(options: TestServerOptions = {}): Promise<TestS
     max_pixels: 40_000_000,
     ...options.http,
   };
-  const metrics = new Metrics();
+  const guard = await Guard.open({ ...settings, ...options.access });
   const app = createApp({
+    guard,
     service: manager,
     engines: options.engines ?? NO_ENGINES,
+    builds: options.builds ?? noBuilds(),
+    reload: (name) => manager.reload(name),
     metrics,
+    ringUsage: () => ({ bytes: 1_048_576, usedBytes: 65_536 }),
     settings,
     models: [MODEL],
     budget: new BodyBudget(12 * settings.max_body_bytes),
   });
-  const server = await HttpServer.listen(settings, (request, env) => app.fetch(request, env));
+  const server = await HttpServer.listen(
+    settings,
+    (request, env) => app.fetch(request, env),
+    (error) => metrics.error(error),
+  );
   await new Promise((resolve) => setTimeout(resolve, 0));
   return {
     server,

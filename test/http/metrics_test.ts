@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { FakeWorker } from "../serving/fake_worker.ts";
 import { VERSION } from "../../src/version.ts";
-import type { EngineStatus } from "../../src/serving/engine_messages.ts";
+import type { EngineStatus } from "../../src/serving/engine/engine_messages.ts";
 import { PNG, testServer } from "./fixtures.ts";
 
 const scrape = async (url: string): Promise<string[]> => {
@@ -34,9 +34,9 @@ Deno.test("metrics: requests are counted by route and status, whatever their pat
       'trtd_http_requests_total{route="/v1/models/:name/detect",status="200"} 1',
       'trtd_http_requests_total{route="/v1/models/:name/detect",status="404"} 1',
       'trtd_http_requests_total{route="none",status="404"} 3',
-      "trtd_workers_ready 1",
-      "trtd_workers_total 1",
-      "trtd_queue_limit 64",
+      'trtd_workers_ready{model="codes"} 1',
+      'trtd_workers_configured{model="codes"} 1',
+      'trtd_queue_limit{model="codes"} 64',
     ]
   ) assert.ok(lines.includes(line), `${line}\n${lines.join("\n")}`);
   assert.equal(lines.filter((line) => line.startsWith("trtd_http_requests_total{")).length, 5);
@@ -52,15 +52,15 @@ Deno.test("metrics: the queue's length is what waits now", async () => {
   );
   for (let i = 0; i < 500 && test.manager.state.queue.waiting < 5; i++) await new Promise((r) => setTimeout(r, 2));
   const lines = await scrape(test.url);
-  assert.ok(lines.includes("trtd_queue_waiting 5"), lines.join("\n"));
-  assert.ok(lines.includes("trtd_queue_running 3"));
+  assert.ok(lines.includes('trtd_queue_waiting{model="codes"} 5'), lines.join("\n"));
+  assert.ok(lines.includes('trtd_queue_running{model="codes"} 3'));
   worker.automatic = true;
   for (let i = 0; i < 100 && worker.held.length > 0; i++) {
     worker.held[0]!.answer();
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
   assert.deepEqual(new Set(await Promise.all(all)), new Set([200]));
-  assert.ok((await scrape(test.url)).includes("trtd_queue_waiting 0"));
+  assert.ok((await scrape(test.url)).includes('trtd_queue_waiting{model="codes"} 0'));
 });
 
 Deno.test("metrics: a miss counts each field, a failed lookup as such, none not at all; two servers do not meet", async () => {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { accessOf } from "../../src/http/access/route_access.ts";
 import { openApiDocument } from "../../src/http/openapi.ts";
 import { routesFor } from "../../src/http/routes.ts";
 import {
@@ -40,6 +41,17 @@ Deno.test("openapi: the query's ranges are those that validate", () => {
   assert.deepEqual([score.schema["type"], score.schema["minimum"], score.schema["maximum"]], ["number", 0, 1]);
   const max = parameters.find(({ name }) => name === "max")!;
   assert.deepEqual([max.schema["type"], max.schema["minimum"], max.schema["maximum"]], ["integer", 1, 5000]);
+});
+
+Deno.test("openapi: guarded routes promise what the guard answers, open ones ask for no key", () => {
+  for (const [path, methods] of Object.entries(document.paths)) {
+    for (const [method, { responses, security }] of Object.entries(methods)) {
+      const open = accessOf(method.toUpperCase(), path.replace(/\{(\w+)\}/g, ":$1")) === "open";
+      assert.equal("401" in (responses as Json), !open, path);
+      assert.equal("403" in (responses as Json), !open, path);
+      assert.equal((security as Json[]).length === 0, open, path);
+    }
+  }
 });
 
 Deno.test("openapi: the answers of a server are those that the document promises", async () => {

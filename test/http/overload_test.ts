@@ -1,14 +1,17 @@
 import assert from "node:assert/strict";
-import { PICTURES_PER_WORKER } from "../../src/serving/manager.ts";
+import { picturesPerWorker } from "../../src/serving/policy/load.ts";
 import { FakeWorker } from "../serving/fake_worker.ts";
 import { PNG, testServer } from "./fixtures.ts";
+
+/** Pictures that a fake worker has at a time. */
+const PICTURES = picturesPerWorker({ batch: 1, lanes: 1 });
 
 Deno.test("overload: over the queue's limit 503 with Retry-After comes within 50 ms at p99", async () => {
   const worker = new FakeWorker({ automatic: false });
   await using test = await testServer({ worker, serving: { queueLimit: 8, requestTimeoutMs: 30_000 } });
   const detect = () =>
     fetch(`${test.url}/v1/detect`, { method: "POST", body: PNG, headers: { "content-type": "image/png" } });
-  const inside = Array.from({ length: PICTURES_PER_WORKER + 8 }, detect);
+  const inside = Array.from({ length: PICTURES + 8 }, detect);
   for (let i = 0; i < 500 && test.manager.state.queue.waiting < 8; i++) await new Promise((r) => setTimeout(r, 2));
   assert.equal(test.manager.state.queue.waiting, 8);
 
@@ -46,7 +49,7 @@ Deno.test("overload: over the queue's limit 503 with Retry-After comes within 50
 
 Deno.test("overload: the deadline answers 504 although the worker is busy", async () => {
   const worker = new FakeWorker({ automatic: false });
-  await using test = await testServer({ worker, serving: { requestTimeoutMs: 150, hangTimeoutMs: 60_000 } });
+  await using test = await testServer({ worker, serving: { requestTimeoutMs: 150 } });
   const started = performance.now();
   const response = await fetch(`${test.url}/v1/detect`, {
     method: "POST",
@@ -61,7 +64,7 @@ Deno.test("overload: the deadline answers 504 although the worker is busy", asyn
 Deno.test("overload: a client that goes away frees its place in the queue", async () => {
   const worker = new FakeWorker({ automatic: false });
   await using test = await testServer({ worker, serving: { queueLimit: 2 } });
-  const clients = Array.from({ length: PICTURES_PER_WORKER + 2 }, () => new AbortController());
+  const clients = Array.from({ length: PICTURES + 2 }, () => new AbortController());
   const all = clients.map((client) =>
     fetch(`${test.url}/v1/detect`, {
       method: "POST",

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { FakeWorker } from "../serving/fake_worker.ts";
+import { bytesOf, FakeWorker } from "../serving/fake_worker.ts";
 import { joined, PNG, pngOf, testServer } from "./fixtures.ts";
 import { TrtdError } from "../../src/errors.ts";
 
@@ -45,7 +45,7 @@ Deno.test("detect: a raw picture is answered with its detections and the request
   assert.deepEqual(answer.detections[0].box, { x1: 1.4, y1: 2.6, x2: 9, y2: 9 });
   assert.ok(answer.timings_ms.queue >= 0);
   assert.deepEqual(test.worker.seen[0]!.options, { score: 0.5, iou: 0.6, max: 7, classes: ["qr_code", "aztec"] });
-  assert.deepEqual(Uint8Array.from(test.worker.seen[0]!.bytes), PNG);
+  assert.deepEqual(bytesOf(test.worker.seen[0]!), PNG);
 });
 
 Deno.test("detect: a form's picture, octet-stream and a named model are answered alike", async () => {
@@ -61,7 +61,7 @@ Deno.test("detect: a form's picture, octet-stream and a named model are answered
     assert.equal(response.status, 200);
     assert.equal((await response.json()).detections.length, 1);
   }
-  for (const seen of test.worker.seen) assert.deepEqual(Uint8Array.from(seen.bytes), PNG);
+  for (const seen of test.worker.seen) assert.deepEqual(bytesOf(seen), PNG);
 });
 
 Deno.test("detect: annotate answers a JPEG and counts the detections in a header", async () => {
@@ -266,7 +266,7 @@ Deno.test("detect: the worker's own failures keep their codes, and defects tell 
   const defect = await failing(new TrtdError("INTERNAL", "secret path /root/x.ts:12"));
   assert.doesNotMatch(await defect.clone().text(), /secret/);
   assert.deepEqual(await problem(defect), [500, "INTERNAL"]);
-  const died = await failing(new TrtdError("WORKER_DIED", "The worker process ended with SIGSEGV"));
-  assert.equal(died.headers.get("retry-after"), "1");
-  assert.deepEqual(await problem(died), [503, "WORKER_DIED"]);
+  const full = await failing(new TrtdError("OUT_OF_GPU_MEMORY", "The GPU has no memory left"));
+  assert.equal(full.headers.get("retry-after"), "1");
+  assert.deepEqual(await problem(full), [503, "OUT_OF_GPU_MEMORY"]);
 });

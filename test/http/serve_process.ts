@@ -1,6 +1,6 @@
 /** `trtd serve` as a process of its own, with a tiny real model. */
 import { join } from "node:path";
-import { thisProgram } from "../../src/serving/worker_command.ts";
+import { thisProgram } from "../../src/serving/worker/worker_command.ts";
 import { tinyYolo } from "../onnx/build_model.ts";
 
 /** Labels of the tiny model. */

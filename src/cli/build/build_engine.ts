@@ -1,32 +1,16 @@
 /** `trtd build-engine`: a TensorRT engine from an ONNX model, or the reason why there is none. */
-import { type Difference, differenceText } from "../../cache/key.ts";
-import type { LockWait } from "../../cache/lock/lock.ts";
-import type { Config } from "../../config/config.ts";
-import { EXIT, TrtdError, trtdErrorFrom } from "../../errors.ts";
+import { openCache } from "../../cache/configured_cache.ts";
+import { EXIT, type TrtdError, trtdErrorFrom } from "../../errors.ts";
 import { plainText } from "../../onnx/quoted.ts";
 import { TIME_LIMIT_MS } from "../../tensorrt/build/build_engine.ts";
-import { checkBuilt } from "../../tensorrt/build/check_built.ts";
 import { BuildFailure } from "../../tensorrt/build/build_failure.ts";
-import { passText } from "../../tensorrt/build/log_header.ts";
-import {
-  type ObtainedEngine,
-  obtainEngine,
-  type ObtainOptions,
-  retriesText,
-} from "../../tensorrt/build/obtain_engine.ts";
+import { type ObtainedEngine, retriesText } from "../../tensorrt/build/obtain_engine.ts";
 import { LoadFailure } from "../../tensorrt/load/load_failure.ts";
-import { type MemoryForecast, memoryForecast } from "../../tensorrt/plan/memory_forecast.ts";
-import type { BuildPlan } from "../../tensorrt/plan/plan.ts";
-import { type RetryKind, retryText } from "../../tensorrt/plan/retry_ladder.ts";
 import { PRODUCT_NAMES } from "../../tensorrt/versions.ts";
-import { type BuildBar, buildBar, secondsText } from "./build_progress.ts";
-import { addBuildFlags, numberFrom, type PlannedRequest, planRequest } from "./build_request.ts";
 import type { CliCommand, CommandContext, Terminal } from "../command.ts";
-import { openCache } from "../cache/engine_cache.ts";
 import { noteError } from "../note_error.ts";
-
-/** Warnings of TensorRT that the terminal shows; all are in the log. */
-const WARNINGS_SHOWN = 20;
+import { addBuildFlags, numberFrom, planRequest } from "./build_request.ts";
+import { obtainShown } from "./obtain_shown.ts";
 
 export const buildEngineCommand: CliCommand = {
   name: "build-engine",
@@ -71,122 +55,8 @@ async function obtain(context: CommandContext): Promise<ObtainedEngine> {
   const limits = { key: "timeLimit", flag: "--time-limit", low: 1, high: 604_800 };
   const timeLimitMs = (numberFrom(flags, limits) ?? TIME_LIMIT_MS / 1000) * 1000;
   const planned = await planRequest(context);
-  const { request, machine, remarks } = planned;
   const cache = await openCache(config, terminal);
-  const tell = (text: string) => terminal.note(`trtd: ${plainText(text)}`);
-  tell(machine.reason);
-  for (const remark of [...remarks, ...request.plan.remarks]) tell(remark);
-
-  const bar = buildBar(terminal);
-  const warnings = new Warnings(bar, terminal);
-  const interrupt = new AbortController();
-  const onSignal = () => interrupt.abort();
-  for (const signal of SIGNALS) Deno.addSignalListener(signal, onSignal);
-  const options: ObtainOptions = {
-    timeLimitMs,
-    signal: interrupt.signal,
-    rebuild: flags["rebuild"] === true,
-    retry: retryKinds(config),
-    wait: { limitMs: config.cache_wait_s * 1000, onWait: (wait) => tell(waitText(wait)) },
-    forecast: (plan) => forecastFor(plan, planned, tell),
-    check: (engine) => {
-      bar.update({ phase: "loading", fraction: 0 });
-      const { machine, shim } = request;
-      return checkBuilt(engine, { cache, machine, shim, signal: interrupt.signal }).catch((failure) => {
-        bar.pause(() => tell(`The engine was built, but cannot be loaded and is not stored. Log: ${engine.log}`));
-        throw failure;
-      });
-    },
-    onMiss: (differences) => {
-      for (const difference of differences) tell(missText(difference));
-    },
-    onPrepared: (model) => {
-      for (const report of model.reports) tell(`Pass ${passText(report)}`);
-      for (const remark of model.remarks) tell(remark);
-    },
-    onStart: (expectedS, place) => {
-      tell(startText(request.model.name, place.log, expectedS));
-      bar.start(expectedS);
-    },
-    onStage: (stage) => bar.update({ phase: stage, fraction: 0 }),
-    onProgress: (progress) => bar.update(progress),
-    onWarning: (line) => warnings.tell(line),
-    onRetry: (retry, failure) => {
-      bar.pause(() => tell(`${failure.message}. Now with ${retryText(retry)}`));
-    },
-  };
-  try {
-    return await obtainEngine(cache, request, options);
-  } finally {
-    for (const signal of SIGNALS) Deno.removeSignalListener(signal, onSignal);
-    bar.stop();
-    warnings.end();
-  }
-}
-
-const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-
-const retryKinds = ({ retry }: Pick<Config, "retry">): RetryKind[] =>
-  retry.includes("none") ? [] : retry.filter((kind) => kind !== "none");
-
-/** @throws {TrtdError} `OUT_OF_GPU_MEMORY`, `BUILD_OUT_OF_MEMORY` when too little is free, unless forced */
-function forecastFor(
-  plan: BuildPlan,
-  { facts, machine, wishes }: PlannedRequest,
-  tell: (text: string) => void,
-): MemoryForecast {
-  const forecast = memoryForecast({ plan, facts }, machine.memory);
-  if (forecast.detail === null) return forecast;
-  if (forecast.verdict === "too-little" && wishes.force !== true) {
-    const onGpu = forecast.gpu !== null && forecast.detail.startsWith("The GPU");
-    throw new TrtdError(onGpu ? "OUT_OF_GPU_MEMORY" : "BUILD_OUT_OF_MEMORY", forecast.detail, {
-      remedy: `${
-        onGpu ? "End what uses the GPU" : "Free memory"
-      }, use a smaller batch, or try all the same with --force`,
-    });
-  }
-  tell(`Little memory: ${forecast.detail}`);
-  return forecast;
-}
-
-/** Why the cache's engine is not used, one field. */
-function missText(difference: Difference): string {
-  const { field, old } = difference;
-  if (field !== "engine") return `The engine that is there differs in ${differenceText(difference)}`;
-  return old === "absent" ? "There is no engine yet" : `The engine that is there cannot be used: it is ${old}`;
-}
-
-function waitText({ owner, state, waitedMs }: LockWait): string {
-  const who = owner === null
-    ? "another process"
-    : `process ${owner.pid}${
-      state === "elsewhere" ? ` on "${owner.host}"` : ""
-    } (${owner.program}, since ${owner.since})`;
-  const how = state === "stopped" ? ", which is stopped: continue or end it" : "";
-  const time = waitedMs < 1000 ? "" : ` for ${secondsText(waitedMs / 1000)}`;
-  return `Waiting${time} for ${who}, which builds the same engine${how}`;
-}
-
-class Warnings {
-  #count = 0;
-
-  constructor(private readonly bar: BuildBar, private readonly terminal: Pick<Terminal, "note">) {}
-
-  /** Shows a line of the log without its time. */
-  tell(line: string): void {
-    if (this.#count++ >= WARNINGS_SHOWN) return;
-    this.bar.pause(() => this.terminal.note(plainText(line.replace(/^\S+ /, ""))));
-  }
-
-  end(): void {
-    const more = this.#count - WARNINGS_SHOWN;
-    if (more > 0) this.terminal.note(`trtd: ${more} more warnings and errors are in the log`);
-  }
-}
-
-function startText(name: string, log: string, expectedS: number | null): string {
-  const time = expectedS === null ? "" : `, which took ${secondsText(expectedS)} before`;
-  return `Building the engine of "${plainText(name)}"${time}. TensorRT's log: ${log}`;
+  return await obtainShown(planned, cache, { config, terminal, timeLimitMs, rebuild: flags["rebuild"] === true });
 }
 
 /** The contract of `build-engine --json`. */

@@ -9,7 +9,7 @@ import { addBuildFlags, numberFrom, planRequest } from "../build/build_request.t
 import { guardEngines, guardMachine } from "./cache_guard.ts";
 import { listedJson, listedText, sizeText, upgradeText, verifiedText } from "./cache_text.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
-import { openCache } from "./engine_cache.ts";
+import { openCache } from "../../cache/configured_cache.ts";
 
 const ACTIONS = { ls, verify, prune, key } as const;
 

@@ -3,7 +3,7 @@ import type { GuardEngine, GuardMachine } from "../../cache/guard.ts";
 import type { Listed } from "../../cache/inventory.ts";
 import { familyOf, versionFromText } from "../../tensorrt/versions.ts";
 import { VERSION } from "../../version.ts";
-import { type BuildMachine, findMachine, machineWishes } from "../build/build_machine.ts";
+import { type BuildMachine, findMachine, machineWishes } from "../../tensorrt/request/machine.ts";
 import type { CommandContext } from "../command.ts";
 
 /** Engines that could be used, by place. */

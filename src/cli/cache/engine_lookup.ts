@@ -6,11 +6,12 @@ import { lookIn, mostTelling, type Sight } from "../../cache/look.ts";
 import type { EngineCache } from "../../cache/store.ts";
 import { TrtdError } from "../../errors.ts";
 import { plainText } from "../../onnx/quoted.ts";
-import type { EngineLookup } from "../../serving/engine_messages.ts";
-import type { findMachine } from "../build/build_machine.ts";
-import { type PlannedRequest, planRequest } from "../build/build_request.ts";
+import type { EngineLookup } from "../../serving/engine/engine_messages.ts";
+import type { findMachine } from "../../tensorrt/request/machine.ts";
+import type { PlannedRequest } from "../../tensorrt/request/plan_request.ts";
+import { planRequest } from "../build/build_request.ts";
 import type { CommandContext } from "../command.ts";
-import { openCache } from "./engine_cache.ts";
+import { openCache } from "../../cache/configured_cache.ts";
 import { guardEngines, guardMachineOf } from "./cache_guard.ts";
 
 /**

@@ -1,8 +1,8 @@
 /** `trtd engine-lookup`: tells `trtd serve`, which loads no native code, what the cache has; people do not start it. */
 import { EXIT } from "../../errors.ts";
-import { ENGINE_LOOKUP_COMMAND, type EngineQuestion } from "../../serving/engine_messages.ts";
+import { ENGINE_LOOKUP_COMMAND, type EngineQuestion } from "../../serving/engine/engine_messages.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
-import { type BuildMachine, findMachine, type MachineWishes } from "../build/build_machine.ts";
+import { type BuildMachine, findMachine, type MachineWishes } from "../../tensorrt/request/machine.ts";
 import { lookUpEngine } from "../cache/engine_lookup.ts";
 
 const QUESTION_CHARACTERS_MAX = 1_048_576;

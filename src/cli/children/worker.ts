@@ -1,35 +1,34 @@
-/** `trtd worker SOCKET`: the process that holds the models. The serving manager starts it; people do not. */
+/** `trtd worker SOCKET`: the process that holds a model. The serving manager starts it; people do not. */
 import { EXIT } from "../../errors.ts";
-import type { Model } from "../../models/model.ts";
-import type { WorkerSettings } from "../../serving/messages.ts";
-import { serveChannel, type ServedDetector } from "../../serving/worker.ts";
+import { loadSharp } from "../../native/sharp.ts";
+import { revokeFor } from "../../serving/permissions.ts";
+import { serveChannel } from "../../serving/worker/worker.ts";
 import type { CliCommand } from "../command.ts";
+import { openGpuSensors, openServed } from "./open_served.ts";
 
 export const workerCommand: CliCommand = {
   name: "worker",
-  summary: "Hold models for trtd serve",
+  summary: "Hold a model for trtd serve",
   hidden: true,
 
   configure(command) {
     command.argument("<SOCKET>", "Unix socket of the serving manager");
   },
 
-  async run({ args }): Promise<number> {
+  async run({ args, config, terminal }): Promise<number> {
     for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) Deno.addSignalListener(signal, outliveTheManager);
     using channel = await Deno.connect({ transport: "unix", path: args[0]! });
-    await serveChannel(channel, openServed);
+    const gpus = openGpuSensors();
+    const open = openServed({ config, terminal });
+    await serveChannel(channel, async (model, settings) => {
+      const detector = await open(model, settings);
+      await loadSharp();
+      await revokeFor("worker");
+      return detector;
+    }, gpus);
     return EXIT.fine;
   },
 };
 
 /** A service manager may signal the whole group: the worker ends when its channel closes, after the last answer. */
 function outliveTheManager(): void {}
-
-async function openServed(model: Model, settings: WorkerSettings): Promise<ServedDetector> {
-  const { openDetector } = await import("../../detect/open.ts");
-  return await openDetector(model, {
-    backend: settings.backend,
-    maxPixels: settings.max_pixels,
-    ...(settings.threads === undefined ? {} : { threads: settings.threads }),
-  });
-}

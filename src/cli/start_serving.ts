@@ -1,0 +1,156 @@
+/** From the settings to a serving manager with its shared memory. */
+import type { Config } from "../config/config.ts";
+import { TrtdError } from "../errors.ts";
+import type { Model } from "../models/model.ts";
+import { channelParents } from "../serving/channel/channel_folder.ts";
+import type { WorkerSettings } from "../serving/channel/messages.ts";
+import type { DetectionWorker } from "../serving/detection_worker.ts";
+import { SYSTEM_CLOCK } from "../serving/clock.ts";
+import { startBuild } from "../serving/engine/build_process.ts";
+import { EngineBuilds } from "../serving/engine/engine_builds.ts";
+import type { ServingListener } from "../serving/manager/events.ts";
+import { ServingManager } from "../serving/manager/manager.ts";
+import { removeStale, sharedMemoryFolder } from "../serving/ring/ring.ts";
+import { RingPool, type RingUsage } from "../serving/ring/ring_pool.ts";
+import { InProcessWorker } from "../serving/worker/in_process.ts";
+import { WorkerProcess } from "../serving/worker/worker_process.ts";
+import type { Terminal } from "./command.ts";
+
+/** Rings beyond one for each worker: for the successor of one that is being replaced. */
+const SPARE_RINGS = 1;
+const MEGABYTE = 1_048_576;
+
+/** The served models, as they are when a worker is started. */
+export class ServedModels {
+  readonly names: readonly string[];
+  readonly #models: Map<string, Model>;
+
+  constructor(models: readonly Model[]) {
+    this.names = models.map(({ name }) => name);
+    this.#models = new Map(models.map((model) => [model.name, model]));
+  }
+
+  get(name: string): Model {
+    return this.#models.get(name)!;
+  }
+
+  /** Read a model's manifest again. @param find finds a model by its path @throws {TrtdError} that of `find` */
+  async refresh(name: string, find: (path: string) => Promise<Model>): Promise<void> {
+    const found = await find(this.get(name).path);
+    this.#models.set(name, { ...found, name });
+  }
+}
+
+export interface ServingStart {
+  readonly models: ServedModels;
+  /** Arguments of every worker. */
+  readonly args: readonly string[];
+  readonly terminal: Terminal;
+  /** Whether engines that the cache lacks may be built behind the service. */
+  readonly mayBuild: boolean;
+  readonly onEvent?: ServingListener;
+}
+
+export interface RunningServing {
+  readonly manager: ServingManager;
+  readonly builds: EngineBuilds;
+  /** The shared memory now; null without any. */
+  ringUsage(): RingUsage | null;
+  /** End the workers, then remove the shared memory. */
+  close(): Promise<void>;
+}
+
+/**
+ * Start the workers of the models.
+ * @throws {TrtdError} `CONFIG_INVALID` when a body may not fit into the shared memory, `SHARED_MEMORY_UNAVAILABLE`
+ */
+export async function startServing(config: Config, start: ServingStart): Promise<RunningServing> {
+  const settings = workerSettings(config);
+  if (config.in_process) {
+    const { openServed, openGpuSensors } = await import("./children/open_served.ts");
+    const gpus = openGpuSensors();
+    const inside = (name: string) =>
+      new InProcessWorker(start.models.get(name), settings, openServed({ config, terminal: start.terminal }), gpus);
+    const { manager, builds } = managerOf(config, start, inside);
+    return { manager, builds, ringUsage: () => null, close: () => manager.close() };
+  }
+  const ringBytes = config.ring_mb * MEGABYTE;
+  if (ringBytes < config.max_body_bytes) {
+    throw new TrtdError(
+      "CONFIG_INVALID",
+      `"ring_mb" is ${config.ring_mb}, less than a body of "max_body_bytes" (${config.max_body_bytes}) needs`,
+      { remedy: `Raise ring_mb to ${Math.ceil(config.max_body_bytes / MEGABYTE)} or lower max_body_bytes` },
+    );
+  }
+  const folder = sharedMemoryFolder();
+  removeStale([folder, ...channelParents()]);
+  const rings = RingPool.create(start.models.names.length * config.instances + SPARE_RINGS, {
+    bytes: ringBytes,
+    folder,
+  });
+  const outside = (name: string) =>
+    new WorkerProcess({ model: start.models.get(name), settings, rings, args: start.args });
+  const { manager, builds } = managerOf(config, start, outside);
+  return {
+    manager,
+    builds,
+    ringUsage: () => rings.usage,
+    async close() {
+      await Promise.all([builds.close(), manager.close()]);
+      rings.close();
+    },
+  };
+}
+
+function managerOf(
+  config: Config,
+  { models, args, mayBuild, onEvent }: ServingStart,
+  startWorker: (name: string) => DetectionWorker,
+): { manager: ServingManager; builds: EngineBuilds } {
+  const builds: EngineBuilds = new EngineBuilds({
+    models: models.names,
+    startBuild: (name, onLine) => startBuild({ question: { config, model: models.get(name) }, onLine, args }),
+    takeOver: (name) => manager.reload(name),
+    clock: SYSTEM_CLOCK,
+    ...(onEvent === undefined ? {} : { onEvent }),
+  });
+  const refuses = mayBuild && config.serve_while_building === "refuse";
+  const manager: ServingManager = new ServingManager({
+    models: models.names,
+    startWorker,
+    ...(refuses ? { refuse: (name) => whileBuilding(builds, name) } : {}),
+    instances: config.in_process ? 1 : config.instances,
+    queueLimit: config.queue_limit,
+    requestTimeoutMs: config.request_timeout_ms,
+    crashLimit: config.crash_loop_limit,
+    poisonMemoryMs: 1000 * config.poison_memory_s,
+    limits: {
+      startTimeoutMs: config.worker_start_timeout_ms,
+      intervalMs: config.canary_interval_ms,
+      memoryBytes: config.worker_memory_mb * MEGABYTE,
+      wear: { requests: config.recycle_after_requests, rssBytes: config.recycle_rss_mb * MEGABYTE },
+    },
+    ...(onEvent === undefined ? {} : { onEvent }),
+  });
+  return { manager, builds };
+}
+
+/** The refusal of a server that is to wait for its engines. */
+function whileBuilding(builds: EngineBuilds, name: string): TrtdError | null {
+  if (!builds.isUnderWay(name)) return null;
+  const { percent } = builds.status(name);
+  const progress = percent === null ? "" : `, ${percent} %`;
+  return new TrtdError("MODEL_NOT_READY", `The engine of "${name}" is being built${progress}`, {
+    retryAfterS: builds.retryAfterS(name),
+  });
+}
+
+function workerSettings(config: Config): WorkerSettings {
+  return {
+    backend: config.backend,
+    max_pixels: config.max_pixels,
+    batch_delay_ms: config.batch_delay_ms,
+    ...(config.batch_max === undefined ? {} : { batch_max: config.batch_max }),
+    ...(config.threads === undefined ? {} : { threads: config.threads }),
+  };
+}

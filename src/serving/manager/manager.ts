@@ -1,0 +1,230 @@
+/** The serving manager: bounded queues before workers that are started again when they end. Loads no native code. */
+import { TrtdError } from "../../errors.ts";
+import type { BackendInfo } from "../../backends/backend.ts";
+import type { GpuSample } from "../../native/gpu/gpu_sample.ts";
+import { type Clock, SYSTEM_CLOCK } from "../clock.ts";
+import type { DetectionWorker, LoadedModel } from "../detection_worker.ts";
+import type { ServingEvent, ServingListener } from "./events.ts";
+import type { WorkerLimits } from "./incarnation.ts";
+import { Job, type ServingAnswer, type ServingRequest } from "./job.ts";
+import { ModelPool, poisonous, type PoolStatus } from "./model_pool.ts";
+import { PoisonMemory } from "./poison_memory.ts";
+
+export type { ServingAnswer, ServingRequest } from "./job.ts";
+
+export interface ServingOptions {
+  /** Names of the models. */
+  readonly models: readonly string[];
+  /** Starts one worker of a model. */
+  startWorker(model: string): DetectionWorker;
+  /** Worker processes of each model. @default 1 */
+  readonly instances?: number;
+  /** Most requests that wait for a model's workers. */
+  readonly queueLimit: number;
+  /** Time from a request's arrival to its answer, unless the request says less. */
+  readonly requestTimeoutMs: number;
+  /** @default 120 s to start, readiness within 10 s, no limits of memory or wear */
+  readonly limits?: Partial<WorkerLimits>;
+  /** Failures in a row after which a model is given up. @default 5 */
+  readonly crashLimit?: number;
+  /** How long a picture that workers died of is remembered. @default 600000 */
+  readonly poisonMemoryMs?: number;
+  /** Why a model is not answered although workers could, such as while its engine is built; null: it is. @default null */
+  refuse?(model: string): TrtdError | null;
+  readonly clock?: Clock;
+  /** Bytes that the machine can still give, null when not known. @default the system's own number */
+  availableBytes?(): number | null;
+  /** Told what happens. */
+  readonly onEvent?: ServingListener;
+}
+
+/** What `/health/ready` tells. */
+export interface ServingState {
+  readonly status: PoolStatus | "building" | "stopping";
+  readonly workers: { readonly ready: number; readonly total: number };
+  readonly queue: { readonly waiting: number; readonly running: number; readonly limit: number };
+  /** Why a model is not answered, null when all are. */
+  readonly reason: string | null;
+  /** Seconds after which it is worth asking again; null when nobody knows. */
+  readonly retryAfterS: number | null;
+}
+
+/** One model's part of {@link ServingState}. */
+export interface ModelState extends Pick<ServingState, "workers" | "queue"> {
+  readonly model: string;
+  readonly ready: boolean;
+  /** Null before the first worker is ready. */
+  readonly backend: BackendInfo | null;
+  /** Resident bytes of its worker processes. */
+  readonly rssBytes: number;
+  /** What its workers said last about the machine's GPUs; the same GPU may be there several times. */
+  readonly gpus: readonly GpuSample[];
+}
+
+const LIMITS: WorkerLimits = {
+  startTimeoutMs: 120_000,
+  intervalMs: 10_000,
+  wear: { requests: 0, rssBytes: 0 },
+  memoryBytes: 0,
+};
+
+/** From the best to the worst: the server is as ready as the worst of its models. */
+const STATUSES: readonly PoolStatus[] = ["ready", "restarting", "starting", "failed"];
+
+/** Answers pictures through its workers; the process that holds it stays up whatever they do. */
+export class ServingManager {
+  /** Resolves when a worker of every model is ready, rejects when the first start of one failed to load. */
+  readonly started: Promise<void>;
+  readonly #options: ServingOptions;
+  readonly #clock: Clock;
+  readonly #poison: PoisonMemory;
+  readonly #pools: ReadonlyMap<string, ModelPool>;
+  #stopping = false;
+  /** Ends when no worker is being replaced. */
+  #turn: Promise<void> = Promise.resolve();
+
+  constructor(options: ServingOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? SYSTEM_CLOCK;
+    this.#poison = new PoisonMemory(this.#clock, options.poisonMemoryMs ?? 600_000);
+    this.#pools = new Map(options.models.map((model) => [model, this.#pool(model)]));
+    this.started = Promise.all([...this.#pools.values()].map(({ started }) => started)).then(() => {});
+    this.started.catch(() => {});
+  }
+
+  /** The models that are loaded, as the last worker that became ready has each. */
+  get models(): readonly LoadedModel[] {
+    return [...this.#pools.values()].map(({ loaded }) => loaded).filter((loaded) => loaded !== null);
+  }
+
+  get state(): ServingState {
+    const pools = [...this.#pools.values()];
+    const sum = (read: (pool: ModelPool) => number) => pools.reduce((total, pool) => total + read(pool), 0);
+    const worst = pools.toSorted((a, b) => STATUSES.indexOf(b.status) - STATUSES.indexOf(a.status))[0]!;
+    const refusal = this.#options.models.map((model) => this.#refusal(model)).find((error) => error !== null) ?? null;
+    return {
+      status: this.#stopping ? "stopping" : refusal !== null ? "building" : worst.status,
+      workers: { ready: sum(({ ready }) => ready), total: sum(({ total }) => total) },
+      queue: {
+        waiting: sum(({ waiting }) => waiting),
+        running: sum(({ running }) => running),
+        limit: this.#options.queueLimit * pools.length,
+      },
+      reason: refusal?.message ?? worst.reason,
+      retryAfterS: refusal?.retryAfterS ?? null,
+    };
+  }
+
+  /** Every model by itself, for `/metrics`. */
+  get modelStates(): readonly ModelState[] {
+    return [...this.#pools.values()].map(({ model, loaded, ready, total, waiting, running, rssBytes, gpus }) => ({
+      model,
+      ready: this.isReady(model),
+      backend: loaded?.backend ?? null,
+      workers: { ready, total },
+      queue: { waiting, running, limit: this.#options.queueLimit },
+      rssBytes,
+      gpus,
+    }));
+  }
+
+  /** Whether a model is answered now. */
+  isReady(model: string): boolean {
+    return !this.#stopping && this.#refusal(model) === null && this.#pools.get(model)?.status === "ready";
+  }
+
+  /**
+   * Refuse early what would be refused later, before a body is read.
+   * @throws {TrtdError} `SHUTTING_DOWN`, `MODEL_NOT_FOUND`, `MODEL_NOT_READY`, `QUEUE_FULL`
+   */
+  admit(model: string): void {
+    if (this.#stopping) throw new TrtdError("SHUTTING_DOWN", "The server is stopping");
+    const pool = this.#poolOf(model);
+    const refusal = this.#refusal(model);
+    if (refusal !== null) throw refusal;
+    pool.admit();
+  }
+
+  /**
+   * Detect on one picture.
+   * @throws {TrtdError} those of {@link admit}, `DEADLINE_EXCEEDED`, `CLIENT_CLOSED`, `REQUEST_POISONOUS`, and the worker's own
+   */
+  async detect(request: ServingRequest): Promise<ServingAnswer> {
+    const { model, picture } = request;
+    this.admit(model);
+    const pool = this.#poolOf(model);
+    const timeoutMs = Math.min(request.timeoutMs ?? Infinity, this.#options.requestTimeoutMs);
+    if (this.#clock.now() >= request.arrivedMs + timeoutMs) {
+      this.#emit({ type: "expired", model, where: "queue" });
+      throw new TrtdError("DEADLINE_EXCEEDED", "The request's time was over before it was queued");
+    }
+    if (this.#poison.mayKnow(model, picture)) {
+      const digest = await this.#poison.digestIfPoisonous(model, picture);
+      if (digest !== null) throw poisonous(digest);
+      this.admit(model);
+    }
+    const job = new Job(request, timeoutMs, this.#clock, (left, error) => {
+      pool.leave(left);
+      if (error.code === "DEADLINE_EXCEEDED") this.#emit({ type: "expired", model, where: left.where });
+    });
+    if (!job.settled) pool.submit(job);
+    return await job.answer;
+  }
+
+  /**
+   * Replace the workers of a model by new ones, without a request's noticing.
+   * @throws {TrtdError} `MODEL_NOT_FOUND`; the failure of the new worker, while the old one goes on
+   */
+  async reload(model: string): Promise<void> {
+    await this.#poolOf(model).reload();
+  }
+
+  /** Refuse what waits, end the workers. Calling it twice is harmless. */
+  async close(): Promise<void> {
+    this.#stopping = true;
+    await Promise.all([...this.#pools.values()].map((pool) => pool.close()));
+  }
+
+  #pool(model: string): ModelPool {
+    const { instances = 1, queueLimit, limits = {}, crashLimit = 5 } = this.#options;
+    return new ModelPool({
+      model,
+      startWorker: () => this.#options.startWorker(model),
+      instances,
+      queueLimit,
+      limits: { ...LIMITS, ...limits },
+      crashLimit,
+      clock: this.#clock,
+      availableBytes: this.#options.availableBytes ?? systemAvailableBytes,
+      inTurn: (work) => {
+        const mine = this.#turn.then(work);
+        this.#turn = mine.catch(() => {});
+        return mine;
+      },
+      poison: this.#poison,
+      emit: (event) => this.#emit(event),
+    });
+  }
+
+  #poolOf(model: string): ModelPool {
+    const pool = this.#pools.get(model);
+    if (pool === undefined) throw new TrtdError("MODEL_NOT_FOUND", `The model "${model}" is not served here`);
+    return pool;
+  }
+
+  #refusal(model: string): TrtdError | null {
+    return this.#options.refuse?.(model) ?? null;
+  }
+
+  #emit(event: ServingEvent): void {
+    this.#options.onEvent?.(event);
+  }
+}
+
+function systemAvailableBytes(): number | null {
+  try {
+    return Deno.systemMemoryInfo().available;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,42 @@
+/** When an ended worker is started again, and when no more. */
+import type { EndCause } from "./blame.ts";
+
+/** Longest pause before a worker is started again. */
+export const MAX_BACK_OFF_MS = 10_000;
+/** A worker that was ready for this long has not failed to start. */
+const STEADY_MS = 10_000;
+
+/**
+ * Pause before the next start of a worker: none after the first failure, then 100 ms doubling up to
+ * {@link MAX_BACK_OFF_MS}.
+ * @param failures failures in a row, 0 or more
+ */
+export function backOffMs(failures: number): number {
+  return failures <= 1 ? 0 : Math.min(MAX_BACK_OFF_MS, 100 * 2 ** (failures - 2));
+}
+
+/** How one worker's life went. */
+export interface Life {
+  /** Failures in a row before it. */
+  readonly failures: number;
+  readonly cause: EndCause;
+  /** Time between its readiness and its end, null when it was never ready. */
+  readonly readyMs: number | null;
+  /** Requests that it answered. */
+  readonly answered: number;
+  /** Whether its death counts against a request. */
+  readonly blamed: boolean;
+}
+
+/**
+ * Failures in a row after that life. A worker that answered, lasted, was ended from outside while it was ready, was
+ * replaced on purpose or was taken down by one request has not failed by itself.
+ */
+export function failuresAfter({ failures, cause, readyMs, answered, blamed }: Life): number {
+  if (readyMs === null) return failures + 1;
+  if (answered > 0 || readyMs >= STEADY_MS || cause === "killed" || cause === "replaced") return 0;
+  return blamed ? failures : failures + 1;
+}
+
+/** Whether a model's worker is not started any more. */
+export const givesUp = (failures: number, crashLimit: number): boolean => failures >= crashLimit;

@@ -1,0 +1,113 @@
+import assert from "node:assert/strict";
+import { dirname, join, resolve } from "node:path";
+import { doubling, type DoublingOptions, fakeModelText } from "../backends/tensorrt/doubling.ts";
+import { png } from "../detect/png_writer.ts";
+import { seededPicture } from "../detect/seeded_picture.ts";
+import { fakeSet, nativeTest, shimAndFakes } from "../native/children.ts";
+
+const MAIN = resolve(import.meta.dirname!, "../../src/main.ts");
+const SHAPE: DoublingOptions = { input: [3, 64, 96], output: [6, 126] };
+
+class Machine implements AsyncDisposable {
+  private constructor(readonly path: string) {}
+
+  static async make(): Promise<Machine> {
+    const path = await Deno.makeTempDir({ prefix: "trtd-serve-" });
+    await Deno.writeFile(join(path, "pets.onnx"), doubling(SHAPE));
+    await Deno.writeTextFile(join(path, "fake.txt"), fakeModelText(SHAPE));
+    return new Machine(path);
+  }
+
+  command(name: string, args: readonly string[], script = ""): Deno.Command {
+    const { core, cuda } = fakeSet("10.16");
+    return new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", MAIN, name, ...args, "--tensorrt", dirname(core)],
+      cwd: this.path,
+      env: {
+        LD_LIBRARY_PATH: dirname(cuda),
+        TRTD_SHIM: shimAndFakes().shim,
+        TRTD_FAKE: script,
+        TRTD_FAKE_GPUS: "NVIDIA Fake 4090:8.9:24564",
+        TRTD_FAKE_MODEL: join(this.path, "fake.txt"),
+        TRTD_CACHE_DIR: join(this.path, "cache"),
+        INIT_CWD: this.path,
+        NO_COLOR: "1",
+      },
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Deno.remove(this.path, { recursive: true });
+  }
+}
+
+/** A server until the body ends. @returns its log */
+async function serving(machine: Machine, script: string, body: (url: string) => Promise<void>): Promise<string> {
+  const child = machine.command("serve", ["--model", "pets.onnx", "--port", "0", "--json"], script).spawn();
+  const log = new Response(child.stderr).text();
+  const timer = setTimeout(() => child.kill("SIGKILL"), 60_000);
+  try {
+    const lines = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    const { url } = JSON.parse((await lines.read()).value!);
+    await ready(url);
+    await body(url);
+  } finally {
+    child.kill("SIGTERM");
+    await child.status;
+    clearTimeout(timer);
+  }
+  return await log;
+}
+
+async function ready(url: string): Promise<void> {
+  for (let attempt = 0; attempt < 200; attempt++) {
+    const response = await fetch(`${url}/health/ready`);
+    await response.body?.cancel();
+    if (response.status === 200) return;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error("The server did not become ready");
+}
+
+const PICTURE = png({ width: 96, height: 64, colorType: 2, depth: 8, rows: seededPicture(2, 96, 64).data });
+
+async function detect(url: string) {
+  const response = await fetch(`${url}/v1/detect`, {
+    method: "POST",
+    body: PICTURE,
+    headers: { "content-type": "image/png" },
+  });
+  return { status: response.status, answer: await response.json() };
+}
+
+nativeTest("serve: without an engine the CPU answers at once and says that none is built", async () => {
+  await using machine = await Machine.make();
+  await serving(machine, "", async (url) => {
+    const { status, answer } = await detect(url);
+    assert.equal(status, 200);
+    assert.equal(answer.backend.name, "onnxruntime");
+    assert.match(answer.backend.degraded, /^The engine of "pets" is not built yet/);
+  });
+});
+
+nativeTest("serve: a sticky CUDA error ends the worker, and its successor answers the same request", async () => {
+  await using machine = await Machine.make();
+  const built = await machine.command("detect", ["--model", "pets.onnx", "--json"]).output();
+  assert.equal(built.code, 0, new TextDecoder().decode(built.stderr));
+  const found: unknown[] = [];
+  const log = await serving(machine, "run=700 run-spared=8", async (url) => {
+    for (let i = 0; i < 12; i++) {
+      const { status, answer } = await detect(url);
+      assert.equal(status, 200, JSON.stringify(answer));
+      assert.equal(answer.backend.name, "tensorrt");
+      found.push(answer.detections);
+    }
+  });
+  for (const detections of found) assert.deepEqual(detections, found[0]);
+  const faults = log.match(/^trtd: GPU_FAULT: .*CUDA_ERROR_ILLEGAL_ADDRESS, 700/gm) ?? [];
+  assert(faults.length >= 1, log);
+  assert.equal(log.match(/is ready: "tensorrt"/g)?.length, faults.length + 1, "each fault has one successor");
+});
