@@ -864,6 +864,39 @@ export const symbols = {
     result: status, // int32_t
     nonblocking: true,
   },
+  trtd_pipeline_start: {
+    parameters: [
+      "u64", // uint64_t pipeline
+      "buffer", // const trtd_host_frame* frames
+      "u32", // uint32_t count
+      "buffer", // const float* scores
+      "buffer", // const float* ious
+      "buffer", // const int32_t* limits
+      "buffer", // const double* placements
+      "buffer", // const uint32_t* wanted
+      "buffer", // int32_t* started
+      "buffer", // trtd_error* error
+    ],
+    result: status, // int32_t
+  },
+  trtd_pipeline_poll: {
+    parameters: [
+      "u64", // uint64_t pipeline
+      "buffer", // int32_t* done
+      "buffer", // double* times
+      "buffer", // trtd_error* error
+    ],
+    result: status, // int32_t
+  },
+  trtd_pipeline_finish: {
+    parameters: [
+      "u64", // uint64_t pipeline
+      "buffer", // double* times
+      "buffer", // trtd_error* error
+    ],
+    result: status, // int32_t
+    nonblocking: true,
+  },
   trtd_pipeline_read: {
     parameters: [
       "u64", // uint64_t pipeline

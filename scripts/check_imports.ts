@@ -12,7 +12,16 @@ const ROOT = resolve(import.meta.dirname!, "..");
 
 /** Rooms by floor; a file directly in src/ is a room of its own name. */
 const FLOORS: readonly (readonly string[])[] = [
-  ["errors.ts", "kill_group.ts", "log.ts", "nearest.ts", "secrets.ts", "self_command.ts", "version.ts"],
+  [
+    "errors.ts",
+    "kill_group.ts",
+    "log.ts",
+    "nearest.ts",
+    "secrets.ts",
+    "self_command.ts",
+    "standard_error.ts",
+    "version.ts",
+  ],
   ["config", "onnx", "native"],
   ["models", "backends", "detect", "tensorrt", "cache", "verify"],
   ["serving", "doctor"],

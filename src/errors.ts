@@ -425,6 +425,13 @@ export const ERRORS = {
     "Send the request again; if it happens again with the same picture, report it",
     true,
   ),
+  PRODUCERS_FULL: row(
+    503,
+    "environment",
+    "All rings of local producers are in use",
+    "Close another producer, or raise the setting producer_rings",
+    true,
+  ),
   BUILD_NOT_RUNNING: row(
     409,
     "input",

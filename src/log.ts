@@ -2,16 +2,16 @@
 import { configure, getJsonLinesFormatter, getLogger, getTextFormatter, type TextFormatter } from "@logtape/logtape";
 import type { Config } from "./config/config.ts";
 import { valueWithoutSecrets, withoutSecrets } from "./secrets.ts";
+import { writeStandardError } from "./standard_error.ts";
 
 export { getLogger };
 
 /** Send every `trtd` logger to standard error; secrets are hidden in whatever is logged. */
 export async function configureLog(config: Pick<Config, "log_level" | "log_format">): Promise<void> {
   const format = config.log_format === "json" ? jsonFormatter() : textFormatter();
-  const encoder = new TextEncoder();
   await configure({
     reset: true,
-    sinks: { stderr: (record) => writeAll(encoder.encode(format(record))) },
+    sinks: { stderr: (record) => writeStandardError(format(record)) },
     loggers: [
       { category: ["trtd"], lowestLevel: config.log_level, sinks: ["stderr"] },
       { category: ["logtape", "meta"], lowestLevel: "warning", sinks: ["stderr"] },
@@ -28,13 +28,4 @@ function textFormatter(): TextFormatter {
 function jsonFormatter(): TextFormatter {
   const format = getJsonLinesFormatter();
   return (record) => `${JSON.stringify(valueWithoutSecrets(JSON.parse(format(record))))}\n`;
-}
-
-/** A full or closed pipe must not end the process. */
-function writeAll(bytes: Uint8Array): void {
-  try {
-    for (let at = 0; at < bytes.length;) at += Deno.stderr.writeSync(bytes.subarray(at));
-  } catch {
-    return;
-  }
 }

@@ -298,7 +298,8 @@ typedef enum trtd_pipeline_flag {
 
 /* Bits of `flags` of trtd_pipeline_run(). */
 typedef enum trtd_run_flag {
-  TRTD_RUN_TIMED = 1 /* measure each stage on the GPU; no graph is used */
+  TRTD_RUN_TIMED = 1 /* measure each stage on the GPU, from the second time on inside a graph with events between the
+                        stages, where the driver has those (CUDA 11.1); else with the stages enqueued one by one */
 } trtd_run_flag;
 
 /* Bits of `flags` of trtd_context_time(). */
@@ -980,6 +981,25 @@ TRTD_API int32_t trtd_pipeline_run(uint64_t pipeline, const trtd_host_frame* fra
                                    const float* scores, const float* ious, const int32_t* limits,
                                    const double* placements, const uint32_t* wanted, int32_t flags, double* times,
                                    trtd_error* error);
+
+/* The same in two calls, of which the first does not wait: it copies the frames and launches the graph, which takes the
+   GPU's time to find a thread for the second, which waits, off the way.
+   started  1, or 0 with nothing done: no graph is ready for as many frames, one is a JPEG file, or they have more than
+            4 MiB. Call trtd_pipeline_run() then.
+   After 1 the next calls must be trtd_pipeline_poll() until it is done, or trtd_pipeline_finish(); the frames may go before
+   them. Errors as there. */
+TRTD_API int32_t trtd_pipeline_start(uint64_t pipeline, const trtd_host_frame* frames, uint32_t count,
+                                     const float* scores, const float* ious, const int32_t* limits,
+                                     const double* placements, const uint32_t* wanted, int32_t* started,
+                                     trtd_error* error);
+
+/* Does not wait: `done` is 1 when the boxes of a run that was started are there, else 0. `times` and errors as
+   trtd_pipeline_finish(). */
+TRTD_API int32_t trtd_pipeline_poll(uint64_t pipeline, int32_t* done, double* times, trtd_error* error);
+
+/* Waits for the boxes of a run that was started. `times` as there, without TRTD_RUN_TIMED. Errors: TRTD_CUDA_ERROR,
+   TRTD_INVALID_ARGUMENT when none was started. */
+TRTD_API int32_t trtd_pipeline_finish(uint64_t pipeline, double* times, trtd_error* error);
 
 /* Reads the boxes of picture `image` of the last run, as trtd_detections_read(). Waits for a run under way. */
 TRTD_API int32_t trtd_pipeline_read(uint64_t pipeline, uint32_t image, float* numbers, int32_t* labels,

@@ -16,6 +16,7 @@ constexpr int CAPTURE_LAST = 908;
 constexpr unsigned EVENT_DEFAULT = 0;
 constexpr unsigned EVENT_BLOCKING_SYNC = 1;
 constexpr unsigned EVENT_DISABLE_TIMING = 2;
+constexpr unsigned EVENT_RECORD_EXTERNAL = 1;
 // Restricts the capturing thread alone: other threads allocate and copy as they like, and what a graph cannot hold is an
 // error here instead of missing in the graph.
 constexpr int CAPTURE_MODE_THREAD_LOCAL = 1;
@@ -85,16 +86,19 @@ void Lane::clear(CudaAddress to, uint64_t bytes) const {
   cuda().check(driver.memsetD8Async(to, 0, bytes, stream()), "cuMemsetD8Async");
 }
 
+bool Lane::isDone() const {
+  const int result = driver.streamQuery(stream());
+  if (result == CUDA_ERROR_NOT_READY) return false;
+  cuda().check(result, "cuStreamQuery");
+  return true;
+}
+
 void Lane::wait() const {
   // Asking sees the end of a run within a few microseconds, where a sleeping thread is woken 30 to 60 us late, which is
   // a tenth of a small detector's time. Long runs sleep, so that a core is not lost to each of them.
   const auto end = Clock::now() + std::chrono::microseconds(spinUs_);
   do {
-    const int result = driver.streamQuery(stream());
-    if (result != CUDA_ERROR_NOT_READY) {
-      cuda().check(result, "cuStreamQuery");
-      return;
-    }
+    if (isDone()) return;
     std::this_thread::yield();
   } while (Clock::now() < end);
   if (done_ == nullptr) {
@@ -174,6 +178,11 @@ void Marks::mark() {
   }
   lane_.wait();
   clock_[next_++] = millisecondsNow();
+}
+
+void Marks::markCaptured() {
+  lane_.cuda().check(lane_.driver.eventRecordWithFlags(events_[next_++], lane_.stream(), EVENT_RECORD_EXTERNAL),
+                     "cuEventRecordWithFlags");
 }
 
 double Marks::between(size_t from, size_t to) const {

@@ -19,6 +19,8 @@ struct AsyncDriver {
   explicit AsyncDriver(const Cuda& cuda);
   bool hasEvents() const;
   bool hasGraphs() const;
+  // Events that a graph records whenever it is launched: CUDA 11.1.
+  bool hasOuterEvents() const { return hasEvents() && eventRecordWithFlags != nullptr; }
 };
 
 class Lane {
@@ -34,6 +36,8 @@ class Lane {
   void upload(CudaAddress to, const void* pinned, uint64_t bytes) const;
   void download(void* pinned, CudaAddress from, uint64_t bytes) const;
   void clear(CudaAddress to, uint64_t bytes) const;
+  // Whether all work is done; a fault of it is thrown.
+  bool isDone() const;
   // Waits for all work; a fault of it is thrown.
   void wait() const;
   // Waits, and throws what is wrong with the device; after a failure elsewhere whose cause it may be.
@@ -94,6 +98,8 @@ class Marks {
   // Makes room for `count` marks and forgets those that were set.
   void begin(size_t count);
   void mark();
+  // mark() in a capture: set anew by each launch of the graph. The graph goes before the marks.
+  void markCaptured();
   // Milliseconds between two marks.
   double between(size_t from, size_t to) const;
 
@@ -152,6 +158,7 @@ class Replay {
     if (!problem.empty()) refuse(std::move(problem));
     return problem.empty() && refusal().empty();
   }
+  bool has(uint64_t key) const { return graphs_.count(key) != 0; }
   // Launches the graph of `key`; false when there is none, or no more.
   bool launch(uint64_t key);
   // The graphs are no longer true.
@@ -159,6 +166,7 @@ class Replay {
 
   int32_t graphs() const { return count_.load(); }
   std::string refusal() const;
+  bool wanted() const { return wanted_; }
 
  private:
   std::string beginCapture() const;

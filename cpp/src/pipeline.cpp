@@ -10,13 +10,20 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Bytes that are copied to pinned memory before their transfer begins: while the device fetches one piece, the host
-// copies the next. Small enough to be in the cache, large enough that starting a transfer costs little.
+// Bytes that a thread copies to pinned memory at a time: while the device fetches what was copied, the host copies on.
 constexpr uint64_t PIECE = uint64_t{256} << 10;
+// Bytes of one transfer: each costs the device's copy engine some 15 us beside its bytes. One thread copies slower than
+// the device fetches; with several the device is what is waited for, and larger transfers are better.
+constexpr uint64_t TRANSFER = uint64_t{512} << 10;
+constexpr uint64_t SHARED_TRANSFER = uint64_t{1} << 20;
 constexpr uint64_t ALIGNMENT = 256;
 constexpr uint64_t FILE_BYTES_MAX = uint64_t{1} << 31;
 
-enum Stage : size_t { BEGIN, DECODED, UPLOADED, LETTERBOXED, INFERRED, POSTPROCESSED, DOWNLOADED, STAGES };
+// Most bytes of frames that start() copies: some 0.3 ms.
+constexpr uint64_t START_BYTES_MAX = uint64_t{4} << 20;
+
+enum Way : size_t { BEGIN, DECODED, UPLOADED, WAYS };
+enum Stage : size_t { WAITING, LETTERBOXED, INFERRED, POSTPROCESSED, DOWNLOADED, STAGES };
 
 double since(Clock::time_point begin) {
   return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
@@ -39,6 +46,7 @@ void Pipeline::prepare(uint32_t count) {
   const bool foreign = context_->changes != seen_;
   if (!foreign && batch == batch_) return;
   replay_.forget();
+  stages_.forget();
   explained(lane_, [&] {
     setShapes(batch);
     if (!foreign) return;
@@ -121,7 +129,17 @@ void Pipeline::upload(const trtd_host_frame* frames) {
     }
     to += aligned(bytes);
   }
-  copyPieces(pieces_, shared_, [&](size_t i) { lane_.upload(targets_[i], pieces_[i].to, pieces_[i].bytes); });
+  size_t first = 0;
+  uint64_t waiting = 0;
+  copyPieces(pieces_, shared_, [&](size_t i) {
+    waiting += pieces_[i].bytes;
+    const bool whole = i + 1 == pieces_.size() || targets_[i] + pieces_[i].bytes != targets_[i + 1] ||
+                       pieces_[i].to + pieces_[i].bytes != pieces_[i + 1].to;
+    if (!whole && waiting < (shared_ ? SHARED_TRANSFER : TRANSFER)) return;
+    lane_.upload(targets_[first], pieces_[first].to, waiting);
+    first = i + 1;
+    waiting = 0;
+  });
 }
 
 void Pipeline::enqueueWhole() const {
@@ -130,28 +148,110 @@ void Pipeline::enqueueWhole() const {
   detections_.enqueue(lane_.stream());
 }
 
-void Pipeline::runStages(Times& times) {
+void Pipeline::enqueueStages(bool captured) {
+  const auto mark = [&] {
+    if (captured) inner_.markCaptured();
+    else inner_.mark();
+  };
+  inner_.begin(STAGES);
+  mark();
   letterbox_.enqueue(lane_.stream());
-  marks_.mark();
+  mark();
   context_->enqueue(lane_.stream());
-  marks_.mark();
+  mark();
   detections_.enqueueWork(lane_.stream());
-  marks_.mark();
+  mark();
   detections_.enqueueCopy(lane_.stream());
-  marks_.mark();
+  mark();
+}
+
+void Pipeline::runStages(uint32_t count, Times& times) {
+  const bool launched = stages_.launch(count);
+  if (!launched) enqueueStages(false);
   lane_.wait();
   times.decode = files_.empty() ? 0 : marks_.between(BEGIN, DECODED);
   times.upload = marks_.between(DECODED, UPLOADED);
-  times.letterbox = marks_.between(UPLOADED, LETTERBOXED);
-  times.inference = marks_.between(LETTERBOXED, INFERRED);
-  times.postprocess = marks_.between(INFERRED, POSTPROCESSED);
-  times.download = marks_.between(POSTPROCESSED, DOWNLOADED);
+  times.letterbox = inner_.between(WAITING, LETTERBOXED);
+  times.inference = inner_.between(LETTERBOXED, INFERRED);
+  times.postprocess = inner_.between(INFERRED, POSTPROCESSED);
+  times.download = inner_.between(POSTPROCESSED, DOWNLOADED);
+  if (!launched && stages_.wanted() && stages_.refusal().empty()) stages_.capture(count, [&] { enqueueStages(true); });
+}
+
+bool Pipeline::start(const trtd_host_frame* frames, uint32_t count, const Asked& asked) {
+  const auto begin = Clock::now();
+  require(count >= 1 && count <= static_cast<uint32_t>(letterbox_.spec.frames_max),
+          "There are too few or too many frames");
+  require(!started_, "A run was started and is not finished");
+  uint64_t bytes = 0;
+  for (uint32_t i = 0; i < count; ++i) {
+    if (frames[i].kind != TRTD_FRAME_RGB || frames[i].bytes > START_BYTES_MAX) return false;
+    bytes += frames[i].bytes;
+  }
+  if (bytes > START_BYTES_MAX) return false;
+  ready_ = false;
+  const std::lock_guard<std::mutex> alone(context_->mutex);
+  lane_.device->makeCurrent();
+  detections_.setImages(count, asked);
+  place(frames, count);
+  prepare(count);
+  if (!replay_.has(count)) return false;
+  try {
+    upload(frames);
+    starting_ = {};
+    starting_.upload = since(begin);
+    letterbox_.placeFrames(placed_);
+    started_ = replay_.launch(count);
+    if (!started_) lane_.requireHealth();
+  } catch (...) {
+    lane_.settle();
+    throw;
+  }
+  begun_ = begin;
+  return started_;
+}
+
+Times Pipeline::finish() {
+  require(started_, "No run was started");
+  lane_.device->makeCurrent();
+  try {
+    lane_.wait();
+  } catch (...) {
+    started_ = false;
+    lane_.settle();
+    throw;
+  }
+  return finished();
+}
+
+bool Pipeline::poll(Times& times) {
+  require(started_, "No run was started");
+  lane_.device->makeCurrent();
+  try {
+    if (!lane_.isDone()) return false;
+  } catch (...) {
+    started_ = false;
+    throw;
+  }
+  times = finished();
+  return true;
+}
+
+Times Pipeline::finished() {
+  started_ = false;
+  Times times = starting_;
+  times.total = since(begun_);
+  times.inference = times.total - times.upload;
+  ready_ = true;
+  holding_.addRun();
+  return times;
 }
 
 Times Pipeline::run(const trtd_host_frame* frames, uint32_t count, const Asked& asked, bool timed) {
   const auto begin = Clock::now();
   require(count >= 1 && count <= static_cast<uint32_t>(letterbox_.spec.frames_max),
           "There are too few or too many frames");
+  require(!started_, "A run was started and is not finished");
   ready_ = false;
   const std::lock_guard<std::mutex> alone(context_->mutex);
   lane_.device->makeCurrent();
@@ -161,7 +261,7 @@ Times Pipeline::run(const trtd_host_frame* frames, uint32_t count, const Asked& 
   Times times;
   try {
     if (timed) {
-      marks_.begin(STAGES);
+      marks_.begin(WAYS);
       marks_.mark();
     }
     std::unique_lock<std::mutex> decoding;
@@ -177,7 +277,7 @@ Times Pipeline::run(const trtd_host_frame* frames, uint32_t count, const Asked& 
     else times.upload = since(begin) - times.decode;
     letterbox_.placeFrames(placed_);
     explained(lane_, [&] {
-      if (timed) runStages(times);
+      if (timed) runStages(count, times);
       else replay_.run(count, [&] { enqueueWhole(); });
     });
     if (inspection) naming([&] { inspection->finish(); });
@@ -248,6 +348,33 @@ int32_t trtd_pipeline_run(uint64_t pipeline, const trtd_host_frame* frames, uint
         target->run(frames, count, {scores, ious, limits, placements, wanted}, (flags & TRTD_RUN_TIMED) != 0);
     static_assert(sizeof took == 7 * sizeof(double), "times are what trtd.h says");
     if (times != nullptr) std::memcpy(times, &took, sizeof took);
+  });
+}
+
+int32_t trtd_pipeline_start(uint64_t pipeline, const trtd_host_frame* frames, uint32_t count, const float* scores,
+                            const float* ious, const int32_t* limits, const double* placements, const uint32_t* wanted,
+                            int32_t* started, trtd_error* error) {
+  return guard(error, [&] {
+    require(count >= 1, "There are too few or too many frames");
+    require(frames != nullptr && scores != nullptr && ious != nullptr && limits != nullptr && started != nullptr,
+            "\"frames\", \"scores\", \"ious\", \"limits\" and \"started\" must not be NULL");
+    *started = Locked<Pipeline>(pipeline)->start(frames, count, {scores, ious, limits, placements, wanted}) ? 1 : 0;
+  });
+}
+
+int32_t trtd_pipeline_finish(uint64_t pipeline, double* times, trtd_error* error) {
+  return guard(error, [&] {
+    const Times took = Locked<Pipeline>(pipeline)->finish();
+    if (times != nullptr) std::memcpy(times, &took, sizeof took);
+  });
+}
+
+int32_t trtd_pipeline_poll(uint64_t pipeline, int32_t* done, double* times, trtd_error* error) {
+  return guard(error, [&] {
+    require(done != nullptr, "\"done\" must not be NULL");
+    Times took;
+    *done = Locked<Pipeline>(pipeline)->poll(took) ? 1 : 0;
+    if (*done == 1 && times != nullptr) std::memcpy(times, &took, sizeof took);
   });
 }
 

@@ -1,6 +1,8 @@
 // Frames in host memory to boxes.
 #pragma once
 
+#include <chrono>
+
 #include "copier.h"
 #include "jpeg/jpeg.h"
 #include "kernels/launch.h"
@@ -30,6 +32,12 @@ struct Pipeline final : Object {
   ~Pipeline() override;
 
   Times run(const trtd_host_frame* frames, uint32_t count, const Asked& asked, bool timed);
+  // Puts a run into the stream and returns; false, with nothing done, where that would take longer: no graph is ready,
+  // a frame is no RGB, or they have more than START_BYTES_MAX bytes. finish() must follow and nothing else before it.
+  bool start(const trtd_host_frame* frames, uint32_t count, const Asked& asked);
+  Times finish();
+  // finish() if that need not wait; else false.
+  bool poll(Times& times);
   void read(uint32_t image, float* numbers, int32_t* labels, uint32_t capacity, uint32_t* counts) const;
   trtd_pipeline_info facts() const { return holding_.facts(replay_); }
 
@@ -51,8 +59,10 @@ struct Pipeline final : Object {
   template <class Body>
   void naming(Body&& body) const;
   void upload(const trtd_host_frame* frames);
+  Times finished();
   void enqueueWhole() const;
-  void runStages(Times& times);
+  void enqueueStages(bool captured);
+  void runStages(uint32_t count, Times& times);
   void note();
 
   const std::shared_ptr<Context> context_;
@@ -62,7 +72,9 @@ struct Pipeline final : Object {
   Letterbox letterbox_;
   Detections detections_;
   Replay replay_;
-  Marks marks_;
+  Marks marks_;    // of the way to the device
+  Marks inner_;    // of what is a graph
+  Replay stages_;  // with the inner marks
   HostBuffer staged_;
   DeviceBuffer pixels_;
   const bool shared_;  // other threads help to copy
@@ -80,6 +92,9 @@ struct Pipeline final : Object {
   std::vector<CudaAddress> targets_;  // of the pieces
   std::vector<JpegPicture> files_;
   std::vector<uint32_t> fileFrames_;
+  bool started_ = false;  // and not finished
+  std::chrono::steady_clock::time_point begun_;
+  Times starting_;
   bool ready_ = false;  // the last run ended well
   Holding holding_;
 };

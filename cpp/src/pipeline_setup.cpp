@@ -30,6 +30,8 @@ Pipeline::Pipeline(std::shared_ptr<Context> runs, std::shared_ptr<Kernels> owner
       detections_(kernels_, spec.detections),
       replay_(lane_, (spec.flags & TRTD_PIPELINE_CUDA_GRAPH) != 0),
       marks_(lane_),
+      inner_(lane_),
+      stages_(lane_, (spec.flags & TRTD_PIPELINE_CUDA_GRAPH) != 0 && lane_.driver.hasOuterEvents()),
       staged_(lane_),
       pixels_(lane_),
       shared_((spec.flags & TRTD_PIPELINE_SHARED_COPIES) != 0) {
@@ -45,7 +47,10 @@ Pipeline::Pipeline(std::shared_ptr<Context> runs, std::shared_ptr<Kernels> owner
   note();
 }
 
-Pipeline::~Pipeline() { makeCurrentQuietly(lane_.device); }
+Pipeline::~Pipeline() {
+  makeCurrentQuietly(lane_.device);
+  if (started_) lane_.settle();
+}
 
 void Pipeline::findTensors(const PipelineSpec& spec) {
   for (EngineTensor& tensor : tensorsOf(*context_->engine)) tensors_.push_back({std::move(tensor), nullptr});

@@ -33,14 +33,23 @@ void allocateAll(Context& context, const Lane& lane) {
 }
 
 template <class Launch>
-void timeEach(const Lane& lane, uint32_t runs, bool clock, double* ms, const Launch& launch) {
-  Marks marks(lane);
+void timeByClock(const Lane& lane, uint32_t runs, double* ms, const Launch& launch) {
   for (uint32_t i = 0; i < runs; ++i) {
-    if (clock) {
-      const auto begin = Clock::now();
+    const auto begin = Clock::now();
+    launch();
+    lane.wait();
+    ms[i] = std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
+  }
+}
+
+// `marked`: the launched graph sets both marks itself.
+template <class Launch>
+void timeEach(const Lane& lane, uint32_t runs, Marks& marks, bool marked, double* ms, const Launch& launch) {
+  for (uint32_t i = 0; i < runs; ++i) {
+    if (marked) {
       launch();
       lane.wait();
-      ms[i] = std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
+      ms[i] = marks.between(0, 1);
       continue;
     }
     marks.begin(2);
@@ -72,8 +81,17 @@ void timeContext(Context& context, const std::shared_ptr<Device>& device, uint32
   Lane lane(device, SPIN_US);
   const bool clock = (flags & TRTD_TIME_CLOCK) != 0;
   if (!clock && !lane.driver.hasEvents()) fail(TRTD_UNSUPPORTED, "The CUDA driver has no events");
-  Replay replay(lane, (flags & TRTD_TIME_GRAPH) != 0);
+  const bool graph = (flags & TRTD_TIME_GRAPH) != 0;
+  const bool throughput = (flags & TRTD_TIME_THROUGHPUT) != 0;
+  const bool marked = graph && !clock && !throughput && lane.driver.hasOuterEvents();
+  Marks marks(lane);
+  Replay replay(lane, graph);
   const auto enqueue = [&] { context.enqueue(lane.stream()); };
+  const auto captured = [&] {
+    if (marked) marks.markCaptured();
+    enqueue();
+    if (marked) marks.markCaptured();
+  };
   try {
     explained(lane, [&] {
       allocateAll(context, lane);
@@ -81,19 +99,21 @@ void timeContext(Context& context, const std::shared_ptr<Device>& device, uint32
         enqueue();
         lane.wait();
       }
-      if ((flags & TRTD_TIME_GRAPH) != 0 && (!replay.refusal().empty() || !replay.capture(0, enqueue))) {
+      if (marked) marks.begin(2);
+      if (graph && (!replay.refusal().empty() || !replay.capture(0, captured))) {
         fail(TRTD_UNSUPPORTED, "There is no CUDA graph: " + replay.refusal());
       }
       const auto launch = [&] {
         if (replay.launch(0)) return;
-        if ((flags & TRTD_TIME_GRAPH) != 0) {
+        if (graph) {
           lane.requireHealth();
           fail(TRTD_UNSUPPORTED, "There is no CUDA graph: " + replay.refusal());
         }
         enqueue();
       };
-      if ((flags & TRTD_TIME_THROUGHPUT) != 0) timeStream(lane, runs, ms, launch);
-      else timeEach(lane, runs, clock, ms, launch);
+      if (throughput) timeStream(lane, runs, ms, launch);
+      else if (clock) timeByClock(lane, runs, ms, launch);
+      else timeEach(lane, runs, marks, marked, ms, launch);
     });
   } catch (...) {
     lane.settle();

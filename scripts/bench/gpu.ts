@@ -8,12 +8,13 @@
  *
  * `--site` is a folder of Python packages (the bindings), `--work` keeps models, engines and caches for the next time,
  * `--report` gets rows for docs/performance.md. Each part runs in a process of its own with a time limit of its own, and
- * fails alone. The exit status is 0 when all goals are met, 1 when one is missed or was not measured.
+ * fails alone; what is known is written to `--out` after each, the table beside it as Markdown. The exit status is 0 when all goals are met, 1 when one is missed or was not measured.
  */
 import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { median } from "../../src/bench/statistics.ts";
 import { bundledPhoto } from "../../src/models/registry.ts";
+import { loadSharp } from "../../src/native/sharp.ts";
 import { goalRows, goalTable, type GpuFigures, type Range, type StartFigures } from "./gpu_goals.ts";
 import { runProcess } from "./gpu_process.ts";
 
@@ -41,6 +42,7 @@ await Deno.mkdir(models, { recursive: true });
 const MODELS = { s: "640x1152", n: "640x640" } as const;
 type ModelKey = keyof typeof MODELS;
 const fileOf = (key: ModelKey): string => join(work, `yolov8${key}.onnx`);
+const frameOf = (key: ModelKey): string => join(work, `frame-${key}.jpg`);
 
 const deno = (args: readonly string[]): string[] => [Deno.execPath(), "run", "--quiet", "-A", "--cached-only", ...args];
 
@@ -50,10 +52,16 @@ const onGpu = (key: ModelKey): string[] => [
   ...flags.tensorrt === undefined ? [] : ["--tensorrt", resolve(flags.tensorrt)],
 ];
 
+/** The models, and for each a photo of its input's size. */
 async function makeModels(limitS: number): Promise<null> {
+  const sharp = await loadSharp();
+  const photo = await Deno.readFile(bundledPhoto());
   for (const [key, size] of Object.entries(MODELS)) {
     const command = deno([join(ROOT, "scripts/bench/make_yolov8.ts"), key, size, fileOf(key as ModelKey)]);
     await runProcess(command, { limitS });
+    const [height, width] = size.split("x").map(Number);
+    const frame = sharp(photo).resize(width, height, { fit: "cover" }).jpeg({ quality: 90 });
+    await Deno.writeFile(frameOf(key as ModelKey), new Uint8Array(await frame.toBuffer()));
   }
   return null;
 }
@@ -65,8 +73,8 @@ async function bench(key: ModelKey, args: readonly string[], limitS: number) {
 
 const stages = (key: ModelKey) => async (limitS: number) => {
   const rows = flags.report === undefined ? [] : ["--report", resolve(flags.report)];
-  const sizes = ["--batches", "1,8,16", "--lanes", "1,2,4", "--rounds", "5", "--window", "300"];
-  return await bench(key, [...sizes, ...rows], limitS);
+  const sizes = ["--batches", "1,8,16", "--lanes", "1,4", "--rounds", "5", "--window", "250"];
+  return await bench(key, ["--image", frameOf(key), ...sizes, ...rows], limitS);
 };
 
 const beside = (key: ModelKey) => async (limitS: number) => {
@@ -76,7 +84,7 @@ const beside = (key: ModelKey) => async (limitS: number) => {
     ...[...site, flags.python, join(ROOT, "scripts/bench/gpu_baseline.py"), "{engine}", "--jpeg", "{jpeg}"],
     ...libraries,
   ].join(" ");
-  const sizes = ["--batches", "1", "--lanes", "1", "--rounds", "7", "--window", "300"];
+  const sizes = ["--batches", "1", "--lanes", "1", "--rounds", "5", "--window", "250"];
   return await bench(key, [...sizes, "--against", command], limitS);
 };
 
@@ -123,7 +131,7 @@ const PARTS = {
   "stages-s": { limitS: 90, run: stages("s") },
   "stages-n": { limitS: 90, run: stages("n") },
   "python-s": { limitS: 75, run: beside("s") },
-  start: { limitS: 60, run: starts },
+  start: { limitS: 45, run: starts },
   "python-n": { limitS: 75, run: beside("n") },
 } as const;
 
@@ -142,6 +150,31 @@ if (unknown.length > 0) {
 }
 
 const parts: Record<string, PartReport> = {};
+
+function goalsNow() {
+  const figuresOf = (key: ModelKey) => ({
+    stages: parts[`stages-${key}`]?.answer?.subjects[0] ?? null,
+    beside: parts[`python-${key}`]?.answer?.subjects[0] ?? null,
+    rival: parts[`python-${key}`]?.answer?.rival ?? null,
+  });
+  const figures: GpuFigures = { s: figuresOf("s"), n: figuresOf("n"), start: parts["start"]?.answer ?? null };
+  return goalRows(figures);
+}
+
+const secondsNow = () => Math.round((performance.now() - begun) / 1000);
+
+function tableNow(): string {
+  const failed = Object.entries(parts).flatMap(([name, { error }]) => error === null ? [] : [`${name}: ${error}`]);
+  return `${goalTable(goalsNow())}\n\n${secondsNow()} s${failed.length === 0 ? "" : `. Failed: ${failed.join("; ")}`}`;
+}
+
+async function keep(): Promise<void> {
+  if (flags.out === undefined) return;
+  const report = { date: new Date().toISOString(), seconds: secondsNow(), goals: goalsNow(), parts };
+  await Deno.writeTextFile(flags.out, JSON.stringify(report) + "\n");
+  await Deno.writeTextFile(flags.out.replace(/(\.json)?$/, ".md"), `${tableNow()}\n`);
+}
+
 for (const [name, { limitS, run }] of Object.entries(PARTS)) {
   if (!wanted.includes(name)) continue;
   const start = performance.now();
@@ -157,20 +190,9 @@ for (const [name, { limitS, run }] of Object.entries(PARTS)) {
       report(String(error.message)));
   const { seconds, error } = parts[name];
   console.error(`${name}: ${seconds} s${error === null ? "" : `, FAILED: ${error}`}`);
+  await keep();
 }
-
-const figuresOf = (key: ModelKey) => ({
-  stages: parts[`stages-${key}`]?.answer?.subjects[0] ?? null,
-  rival: parts[`python-${key}`]?.answer?.rival ?? null,
-});
-const figures: GpuFigures = { s: figuresOf("s"), n: figuresOf("n"), start: parts["start"]?.answer ?? null };
-const goals = goalRows(figures);
-console.log(goalTable(goals));
-const seconds = Math.round((performance.now() - begun) / 1000);
-const failed = Object.entries(parts).flatMap(([name, { error }]) => error === null ? [] : [`${name}: ${error}`]);
-console.log(`\n${seconds} s${failed.length === 0 ? "" : `. Failed: ${failed.join("; ")}`}`);
-if (flags.out !== undefined) {
-  await Deno.writeTextFile(flags.out, JSON.stringify({ date: new Date().toISOString(), seconds, goals, parts }) + "\n");
-}
+console.log(tableNow());
+const goals = goalsNow();
 if (flags.work === undefined) await Deno.remove(work, { recursive: true });
 Deno.exit(goals.every(({ goal, met }) => goal === null || met === true) ? 0 : 1);

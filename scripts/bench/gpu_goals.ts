@@ -31,10 +31,19 @@ export interface StartFigures {
   readonly cold_s: Range | null;
 }
 
-/** What the parts brought; null where a part failed or was left out. */
+/** Of one model; null where a part failed or was left out. */
+export interface ModelFigures {
+  /** With frames of the model's own size. */
+  readonly stages: StageFigures | null;
+  /** With frames of 1280x720. */
+  readonly beside?: StageFigures | null;
+  readonly rival: RivalFigures | null;
+}
+
+/** What the parts brought. */
 export interface GpuFigures {
-  readonly s: { readonly stages: StageFigures | null; readonly rival: RivalFigures | null };
-  readonly n: { readonly stages: StageFigures | null; readonly rival: RivalFigures | null };
+  readonly s: ModelFigures;
+  readonly n: ModelFigures;
   readonly start: StartFigures | null;
 }
 
@@ -91,11 +100,19 @@ export const GPU_GOALS: readonly GpuGoal[] = [
     },
     {
       id: `pixels_${key}`,
-      summary: `${name}: RGB in host memory to boxes, beyond the bare engine`,
+      summary: `${name}: RGB of the model's size in host memory to boxes, beyond the bare engine`,
       unit: "ms",
       better: "lower",
       bound: beyondMs,
       measured: (figures) => figures[key].stages?.pixels_beyond_bare_ms ?? null,
+    },
+    {
+      id: `pixels_720p_${key}`,
+      summary: `${name}: the same with RGB of 1280x720`,
+      unit: "ms",
+      better: "lower",
+      bound: null,
+      measured: (figures) => figures[key].beside?.pixels_beyond_bare_ms ?? null,
     },
     {
       id: `letterbox_${key}`,

@@ -48,7 +48,7 @@ const ROWS: Readonly<Record<string, readonly Panel[]>> = {
     {
       title: "Backend",
       kind: "stat",
-      width: 6,
+      width: 5,
       queries: {
         "{{model}}: {{backend}} {{precision}} on {{device}}":
           `count by (model, backend, precision, device) (trtd_backend_info{${OF}})`,
@@ -61,14 +61,17 @@ const ROWS: Readonly<Record<string, readonly Panel[]>> = {
       queries: { "{{model}}: {{state}}": `max by (model, state) (trtd_engine_build_state{${OF}} == 1)` },
     },
     {
-      title: "Version and age",
+      title: "Version",
       kind: "stat",
-      width: 5,
+      width: 3,
+      queries: { "{{version}}": `count by (version) (trtd_build_info{${AT}})` },
+    },
+    {
+      title: "Running for",
+      kind: "stat",
+      width: 3,
       unit: "s",
-      queries: {
-        "{{version}}":
-          `max by (version) (trtd_build_info{${AT}} * on (job, instance) group_left () (time() - process_start_time_seconds{${AT}}))`,
-      },
+      queries: { "{{instance}}": `time() - max by (instance) (process_start_time_seconds{${AT}})` },
     },
   ],
   "Requests": [

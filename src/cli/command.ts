@@ -33,6 +33,8 @@ export interface CliCommand {
   readonly summary: string;
   /** Not shown in the help: a process that trtd starts itself. */
   readonly hidden?: boolean;
+  /** Runs until it is told to end: nobody has to read what it says on standard error. @default false */
+  readonly lasts?: boolean;
   /**
    * Add arguments and the flags that are not settings; settings become flags by themselves. A flag of a setting's name
    * takes the setting's place.

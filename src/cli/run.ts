@@ -6,6 +6,7 @@ import { inheritedSettings, layerLines, loadConfig, type LoadedConfig, withdrawS
 import { EXIT, trtdErrorFrom } from "../errors.ts";
 import { configureLog, getLogger } from "../log.ts";
 import { withoutSecrets } from "../secrets.ts";
+import { flushStandardError, neverWaitForReader, writeStandardError } from "../standard_error.ts";
 import { VERSION } from "../version.ts";
 import type { CliCommand, Terminal } from "./command.ts";
 import { noteError } from "./note_error.ts";
@@ -51,6 +52,8 @@ export async function runCli(argv: readonly string[], table: CommandTable, liste
   } catch (thrown) {
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.fine : EXIT.usage;
     return report(thrown, terminal);
+  } finally {
+    await flushStandardError();
   }
 }
 
@@ -82,6 +85,7 @@ function commanderFrom(cli: CliCommand, { terminal, ownsProcess, setStatus }: Ca
       Deno.env.set(INHERITED_VARIABLE, inheritedFrom(config));
       withdrawSecrets(loaded);
     }
+    if (ownsProcess && cli.lasts === true) neverWaitForReader();
     await configureLog(config);
     if (cli.hidden !== true) logSettings(loaded, cli.name === "serve");
     setStatus(await cli.run({ args: command.args, flags: given, config, loaded, terminal }));
@@ -128,11 +132,10 @@ function report(thrown: unknown, terminal: Terminal): number {
 
 function terminalOfProcess(): Terminal {
   const cwd = callersFolder();
-  const encoder = new TextEncoder();
-  const write = (stream: typeof Deno.stdout, text: string) => {
-    const bytes = encoder.encode(`${text}\n`);
+  const print = (text: string) => {
+    const bytes = new TextEncoder().encode(`${text}\n`);
     try {
-      for (let at = 0; at < bytes.length;) at += stream.writeSync(bytes.subarray(at));
+      for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
     } catch (error) {
       if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
     }
@@ -141,8 +144,8 @@ function terminalOfProcess(): Terminal {
     cwd,
     interactive: Deno.stderr.isTerminal(),
     resolve: (path) => isAbsolute(path) ? path : resolve(cwd, path),
-    print: (text) => write(Deno.stdout, text),
-    note: (text) => write(Deno.stderr, text),
+    print,
+    note: (text) => writeStandardError(`${text}\n`),
   };
 }
 

@@ -30,6 +30,7 @@ const DRAIN_MARGIN_MS = 2000;
 export const serveCommand: CliCommand = {
   name: "serve",
   summary: "Serve detections over HTTP",
+  lasts: true,
 
   configure(command) {
     command.option("--json", "Print the address as one JSON value instead of a line");
@@ -55,20 +56,26 @@ export const serveCommand: CliCommand = {
       (error) => metrics?.error(error),
     );
     const closing: (() => Promise<void>)[] = [];
+    const lost = Promise.withResolvers<"lost">();
     try {
       const found = await Promise.race([findModels({ config, terminal }), signals.first]);
       if (found === undefined) return EXIT.fine;
       const models = new ServedModels(found);
       metrics = new Metrics(models.names);
       const args = workerArgs(config, flags);
-      const mayBuild = config.backend !== "onnxruntime" && !config.in_process &&
+      const mayBuild = config.backend !== "onnxruntime" && config.serve_while_building !== "off" &&
+        !config.in_process &&
         (config.tensorrt !== undefined || await nvidiaPresence() !== "none");
       const serving = await startServing(config, {
         models,
         args,
         terminal,
         mayBuild,
-        onEvent: metrics.serving.listen,
+        onEvent: (event) => {
+          metrics!.serving.listen(event);
+          if (config.in_process && event.type === "worker_ended" && event.cause === "gpu_fault") lost.resolve("lost");
+        },
+        onError: (error) => metrics!.error(error),
       });
       closing.push(() => serving.close());
       const engines = new EngineCheck({
@@ -102,8 +109,11 @@ export const serveCommand: CliCommand = {
       announce(server, models.names, flags["json"] === true, terminal);
       warn(server, guard, terminal);
       if (mayBuild) void buildMissing(engines, serving.builds, models.names);
-      await Promise.race([serving.manager.started.then(() => signals.first), signals.first]);
-      const ended = Promise.all([serving.builds.close(), engines.close()]);
+      const stopped = Promise.race([serving.manager.started.then(() => signals.first), signals.first]);
+      if (await Promise.race([stopped, lost.promise]) === "lost") {
+        throw new TrtdError("GPU_FAULT", "The GPU is lost to this process, which has no worker that could be replaced");
+      }
+      const ended = Promise.all([serving.builds.close(), engines.close(), serving.drainProducers()]);
       const drained = server.drain(config.request_timeout_ms + DRAIN_MARGIN_MS);
       const cutOff = await Promise.race([ended.then(() => drained), signals.second]);
       if (cutOff === "now") return EXIT.interrupted;

@@ -9,9 +9,11 @@ import { SYSTEM_CLOCK } from "../serving/clock.ts";
 import { startBuild } from "../serving/engine/build_process.ts";
 import { EngineBuilds } from "../serving/engine/engine_builds.ts";
 import type { ServingListener } from "../serving/manager/events.ts";
+import type { WorkerStart } from "../serving/manager/crew.ts";
 import { ServingManager } from "../serving/manager/manager.ts";
-import { removeStale, sharedMemoryFolder } from "../serving/ring/ring.ts";
+import { removeStale, type Ring, sharedMemoryFolder } from "../serving/ring/ring.ts";
 import { RingPool, type RingUsage } from "../serving/ring/ring_pool.ts";
+import { ProducerSocket } from "../serving/producer/producer_socket.ts";
 import { InProcessWorker } from "../serving/worker/in_process.ts";
 import { WorkerProcess } from "../serving/worker/worker_process.ts";
 import type { Terminal } from "./command.ts";
@@ -49,6 +51,8 @@ export interface ServingStart {
   /** Whether engines that the cache lacks may be built behind the service. */
   readonly mayBuild: boolean;
   readonly onEvent?: ServingListener;
+  /** Told every error that answers a local producer. */
+  readonly onError?: (error: TrtdError) => void;
 }
 
 export interface RunningServing {
@@ -56,56 +60,117 @@ export interface RunningServing {
   readonly builds: EngineBuilds;
   /** The shared memory now; null without any. */
   ringUsage(): RingUsage | null;
+  /** Take no more requests of local producers; resolves when those that there are were answered. */
+  drainProducers(): Promise<void>;
   /** End the workers, then remove the shared memory. */
   close(): Promise<void>;
 }
 
 /**
- * Start the workers of the models.
- * @throws {TrtdError} `CONFIG_INVALID` when a body may not fit into the shared memory, `SHARED_MEMORY_UNAVAILABLE`
+ * Start the workers of the models, and listen for local producers.
+ * @throws {TrtdError} `CONFIG_INVALID` when a body may not fit into the shared memory, `SHARED_MEMORY_UNAVAILABLE`,
+ * `ADDRESS_UNAVAILABLE` for the producers' socket
  */
 export async function startServing(config: Config, start: ServingStart): Promise<RunningServing> {
-  const settings = workerSettings(config);
-  if (config.in_process) {
-    const { openServed, openGpuSensors } = await import("./children/open_served.ts");
-    const gpus = openGpuSensors();
-    const inside = (name: string) =>
-      new InProcessWorker(start.models.get(name), settings, openServed({ config, terminal: start.terminal }), gpus);
-    const { manager, builds } = managerOf(config, start, inside);
-    return { manager, builds, ringUsage: () => null, close: () => manager.close() };
+  const folder = sharedMemoryFolder();
+  removeStale([folder, ...channelParents()]);
+  await using stack = new AsyncDisposableStack();
+  const foreignRings = producerRings(config, folder, stack);
+  const { startWorker, ringUsage } = config.in_process
+    ? { startWorker: await inside(config, start), ringUsage: () => null }
+    : outside(config, start, { folder, foreignRings, stack });
+  const { manager, builds } = managerOf(config, start, startWorker);
+  stack.defer(async () => void await Promise.all([builds.close(), manager.close()]));
+  let producers: ProducerSocket | undefined;
+  if (config.producer_socket !== undefined) {
+    const path = start.terminal.resolve(config.producer_socket);
+    const { names } = start.models;
+    const rings = foreignRings;
+    const { onError } = start;
+    const socket = await ProducerSocket.listen({
+      path,
+      service: manager,
+      settings: config,
+      rings,
+      models: names,
+      onError,
+    });
+    stack.defer(() => socket.close());
+    producers = socket;
   }
-  const ringBytes = config.ring_mb * MEGABYTE;
-  if (ringBytes < config.max_body_bytes) {
+  const kept = stack.move();
+  return {
+    manager,
+    builds,
+    ringUsage: () => withProducers(ringUsage(), foreignRings, producers),
+    drainProducers: async () => await producers?.drain(),
+    close: () => kept.disposeAsync(),
+  };
+}
+
+/** The shared memory of workers and of local producers. */
+function withProducers(
+  workers: RingUsage | null,
+  rings: readonly Ring[],
+  producers: ProducerSocket | undefined,
+): RingUsage | null {
+  if (producers === undefined) return workers;
+  const bytes = rings.reduce((sum, ring) => sum + ring.bytes, 0);
+  return { bytes: bytes + (workers?.bytes ?? 0), usedBytes: producers.lentBytes + (workers?.usedBytes ?? 0) };
+}
+
+type StartWorker = (name: string, how: WorkerStart) => DetectionWorker;
+
+/** Workers in this process. */
+async function inside(config: Config, { models, terminal }: ServingStart): Promise<StartWorker> {
+  const { openServed, openGpuSensors } = await import("./children/open_served.ts");
+  const gpus = openGpuSensors();
+  const open = openServed({ config, terminal });
+  return (name, how) => new InProcessWorker(models.get(name), workerSettings(config, how), open, gpus);
+}
+
+interface Shared {
+  readonly folder: string;
+  readonly foreignRings: readonly Ring[];
+  readonly stack: AsyncDisposableStack;
+}
+
+/** Workers in processes of their own, with a ring for each. */
+function outside(
+  config: Config,
+  { models, args }: ServingStart,
+  { folder, foreignRings, stack }: Shared,
+): { startWorker: StartWorker; ringUsage(): RingUsage } {
+  const bytes = config.ring_mb * MEGABYTE;
+  if (bytes < config.max_body_bytes) {
     throw new TrtdError(
       "CONFIG_INVALID",
       `"ring_mb" is ${config.ring_mb}, less than a body of "max_body_bytes" (${config.max_body_bytes}) needs`,
       { remedy: `Raise ring_mb to ${Math.ceil(config.max_body_bytes / MEGABYTE)} or lower max_body_bytes` },
     );
   }
-  const folder = sharedMemoryFolder();
-  removeStale([folder, ...channelParents()]);
-  const rings = RingPool.create(start.models.names.length * config.instances + SPARE_RINGS, {
-    bytes: ringBytes,
-    folder,
-  });
-  const outside = (name: string) =>
-    new WorkerProcess({ model: start.models.get(name), settings, rings, args: start.args });
-  const { manager, builds } = managerOf(config, start, outside);
+  const rings = RingPool.create(models.names.length * config.instances + SPARE_RINGS, { bytes, folder });
+  stack.defer(() => rings.close());
   return {
-    manager,
-    builds,
+    startWorker: (name, how) =>
+      new WorkerProcess({ model: models.get(name), settings: workerSettings(config, how), rings, foreignRings, args }),
     ringUsage: () => rings.usage,
-    async close() {
-      await Promise.all([builds.close(), manager.close()]);
-      rings.close();
-    },
   };
+}
+
+/** Rings of local producers: all that there will be, because none can be made later. */
+function producerRings(config: Config, folder: string, stack: AsyncDisposableStack): readonly Ring[] {
+  const { producer_socket, producer_rings: count, producer_ring_mb } = config;
+  if (producer_socket === undefined) return [];
+  const pool = RingPool.create(count, { bytes: producer_ring_mb * MEGABYTE, folder });
+  stack.defer(() => pool.close());
+  return Array.from({ length: count }, () => pool.take());
 }
 
 function managerOf(
   config: Config,
   { models, args, mayBuild, onEvent }: ServingStart,
-  startWorker: (name: string) => DetectionWorker,
+  startWorker: StartWorker,
 ): { manager: ServingManager; builds: EngineBuilds } {
   const builds: EngineBuilds = new EngineBuilds({
     models: models.names,
@@ -121,6 +186,7 @@ function managerOf(
     ...(refuses ? { refuse: (name) => whileBuilding(builds, name) } : {}),
     instances: config.in_process ? 1 : config.instances,
     queueLimit: config.queue_limit,
+    queueWaitMs: config.queue_wait_ms,
     requestTimeoutMs: config.request_timeout_ms,
     crashLimit: config.crash_loop_limit,
     poisonMemoryMs: 1000 * config.poison_memory_s,
@@ -145,9 +211,11 @@ function whileBuilding(builds: EngineBuilds, name: string): TrtdError | null {
   });
 }
 
-function workerSettings(config: Config): WorkerSettings {
+function workerSettings(config: Config, { withoutGpu }: WorkerStart): WorkerSettings {
+  const onCpu = withoutGpu && config.backend === "auto";
   return {
-    backend: config.backend,
+    backend: onCpu ? "onnxruntime" : config.backend,
+    ...(onCpu ? { degraded: "The GPU failed again and again while the worker started" } : {}),
     max_pixels: config.max_pixels,
     batch_delay_ms: config.batch_delay_ms,
     ...(config.batch_max === undefined ? {} : { batch_max: config.batch_max }),

@@ -253,9 +253,10 @@ const WORKERS = {
     placeholder: "BOOL",
     commands: SERVING,
   }),
-  serve_while_building: setting("choice", () => z.enum(["cpu", "refuse"]), {
+  serve_while_building: setting("choice", () => z.enum(["cpu", "refuse", "off"]), {
     default: "cpu" as const,
-    help: "While an engine is built: cpu answers on the CPU, refuse answers 503",
+    help:
+      "While an engine is built: cpu answers on the CPU, refuse answers 503; off: no engine is built behind the service",
     placeholder: "NAME",
     commands: SERVING,
   }),
@@ -263,6 +264,12 @@ const WORKERS = {
     default: 64,
     help: "Most requests that wait; more are answered 503",
     placeholder: "N",
+    commands: SERVING,
+  }),
+  queue_wait_ms: setting("number", () => milliseconds(3_600_000), {
+    default: 1_200,
+    help: "Longest time that a request is expected to wait for a worker; more are answered 503, but 8 may always wait",
+    placeholder: "MS",
     commands: SERVING,
   }),
   request_timeout_ms: setting("number", () => milliseconds(3_600_000), {
@@ -404,7 +411,7 @@ const ENGINE = {
     default: 2,
     help: "Runs of an engine that may be under way at once, each with memory of its own",
     placeholder: "N",
-    commands: RUNNING_ENGINES,
+    commands: ["serve", "bench"],
   }),
   cuda_graph: setting("choice", () => z.enum(["on", "off"]), {
     default: "on" as const,

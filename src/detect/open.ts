@@ -43,7 +43,7 @@ const NO_GPU: readonly ErrorCode[] = ["GPU_UNAVAILABLE", "TENSORRT_NOT_FOUND"];
  * `INFERENCE_FAILED`; with `tensorrt` also those of `openOnGpu`; `GPU_FAULT`, after which the process must end
  */
 export async function openDetector(model: Model, settings: OpenSettings = {}): Promise<Detector> {
-  const plan = await gpuPlan(settings);
+  const plan = await gpuPlan(model.name, settings);
   const given = await readModelFile(model.path);
   const { bytes, facts } = runnable(given);
   detectHead(facts, model.manifest);
@@ -65,6 +65,8 @@ export async function openDetector(model: Model, settings: OpenSettings = {}): P
 /** How a GPU is tried. */
 interface GpuPlan {
   readonly engines: EngineSettings;
+  /** The settings as they were given: a build asks the machine for more. */
+  readonly asking: EngineSettings;
   readonly presence: NvidiaPresence;
   /** Whether the CPU may answer instead. */
   readonly mayFallBack: boolean;
@@ -74,7 +76,7 @@ interface GpuPlan {
  * Null when the CPU answers anyway. The machine is being asked from here on, while the model is read.
  * @throws {TrtdError} `BACKEND_UNAVAILABLE`
  */
-async function gpuPlan({ backend = "auto", engines }: OpenSettings): Promise<GpuPlan | null> {
+async function gpuPlan(model: string, { backend = "auto", engines }: OpenSettings): Promise<GpuPlan | null> {
   if (backend === "onnxruntime") return null;
   const mayFallBack = backend === "auto";
   if (engines === undefined) {
@@ -85,17 +87,17 @@ async function gpuPlan({ backend = "auto", engines }: OpenSettings): Promise<Gpu
   const presence = isWanted ? "device" : await nvidiaPresence();
   if (presence === "none") return null;
   const { askedEarly } = await import("./gpu/asked_early.ts");
-  return { engines: askedEarly(engines), presence, mayFallBack };
+  return { engines: await askedEarly(engines, model), asking: engines, presence, mayFallBack };
 }
 
 /** @returns no detector where the CPU is to answer, and why */
 async function tryGpu(
-  request: Omit<OnGpuRequest, "engines">,
-  { engines, presence, mayFallBack }: GpuPlan,
+  request: Omit<OnGpuRequest, "engines" | "asking">,
+  { engines, asking, presence, mayFallBack }: GpuPlan,
 ): Promise<{ detector: Detector | null; degraded: string | null }> {
   try {
     const { openOnGpu } = await import("./gpu/open_on_gpu.ts");
-    return { detector: await openOnGpu({ ...request, engines }), degraded: null };
+    return { detector: await openOnGpu({ ...request, engines, asking }), degraded: null };
   } catch (thrown) {
     if (!mayFallBack || !(thrown instanceof TrtdError) || NEVER_DEGRADED.includes(thrown.code)) throw thrown;
     const { code, message } = thrown;

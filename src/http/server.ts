@@ -6,6 +6,7 @@ import { getRequestListener } from "@hono/node-server";
 import { getLogger } from "@logtape/logtape";
 import { TrtdError } from "../errors.ts";
 import { ConnectionGate } from "./connection_gate.ts";
+import { connectionLimitHere } from "./connection_limit.ts";
 import { problemFrom } from "./problem.ts";
 import { discardRest, endSocket, LINGER_MS, plainHeaders, rawAnswer, refuse } from "./refusal.ts";
 import { requestIdFrom } from "./request_id.ts";
@@ -16,6 +17,8 @@ const log = getLogger(["trtd", "http"]);
 
 /** How long requests are still taken after the call to stop, so that those on their way are served. */
 const GRACE_MS = 100;
+/** Descriptors of one connection behind a gate: the client's, and both ends of its twin. */
+const BEHIND_GATE = 3;
 /** Longer than any answer takes, so that only what is stuck is ended. */
 const ANSWER_MARGIN_MS = 2000;
 
@@ -44,6 +47,7 @@ export class HttpServer {
   readonly enforcesTimeouts: boolean;
   readonly #server: Server;
   readonly #settings: ServerSettings;
+  readonly #maxConnections: number;
   readonly #onRefused: (error: TrtdError) => void;
   readonly #open = new Set<ServerResponse>();
   /** Connections that are closed after the answer they have; what else comes on them is no request. */
@@ -59,6 +63,7 @@ export class HttpServer {
     this.host = settings.host;
     this.port = 0;
     this.enforcesTimeouts = server instanceof TcpServer;
+    this.#maxConnections = connectionLimitHere(settings.max_connections, this.enforcesTimeouts ? 1 : BEHIND_GATE);
   }
 
   /**
@@ -79,8 +84,8 @@ export class HttpServer {
       maxHeaderSize: MAX_HEADER_BYTES,
       requireHostHeader: false,
     });
-    server.maxConnections = settings.max_connections;
     const made = new HttpServer(server, settings, onRefused);
+    server.maxConnections = made.#maxConnections;
     made.#listenTo(fetch);
     const listening = Promise.withResolvers<void>();
     server.once("error", listening.reject);
@@ -101,12 +106,12 @@ export class HttpServer {
   }
 
   #putGateBefore(): void {
-    const { host, port, max_connections, header_timeout_ms, idle_timeout_ms } = this.#settings;
+    const { host, port, header_timeout_ms, idle_timeout_ms } = this.#settings;
     this.#gate = new ConnectionGate({
       host,
       port,
       behindPort: this.port,
-      maxConnections: max_connections,
+      maxConnections: this.#maxConnections,
       headTimeoutMs: header_timeout_ms,
       idleTimeoutMs: idle_timeout_ms,
       answerTimeoutMs: this.#answerTimeoutMs,
@@ -233,7 +238,7 @@ export class HttpServer {
     });
     this.#server.on("drop", () =>
       log.warning("A connection over the limit of {max} was closed", {
-        max: this.#settings.max_connections,
+        max: this.#maxConnections,
       }));
   }
 
@@ -266,8 +271,8 @@ export class HttpServer {
 
   #refusal(incoming: IncomingMessage): TrtdError | null {
     if (this.#state === "refusing") return new TrtdError("SHUTTING_DOWN", "The server is stopping");
-    if (this.#open.size > this.#settings.max_connections) {
-      return new TrtdError("QUEUE_FULL", `${this.#settings.max_connections} requests are under way`, {
+    if (this.#open.size > this.#maxConnections) {
+      return new TrtdError("QUEUE_FULL", `${this.#maxConnections} requests are under way`, {
         retryAfterS: 1,
       });
     }

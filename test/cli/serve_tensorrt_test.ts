@@ -99,6 +99,11 @@ nativeTest("serve: a sticky CUDA error ends the worker, and its successor answer
   assert.equal(built.code, 0, new TextDecoder().decode(built.stderr));
   const found: unknown[] = [];
   const log = await serving(machine, "run=700 run-spared=8", async (url) => {
+    const { engine } = await (await fetch(`${url}/v1/models/pets`)).json();
+    assert.deepEqual([engine.cache, engine.missed_because], ["hit", []], "an engine that fits is a hit");
+    const metrics = await (await fetch(`${url}/metrics`)).text();
+    assert.match(metrics, /^trtd_cache_lookups_total\{model="pets",result="hit"\} 1$/m);
+    assert.doesNotMatch(metrics, /^trtd_cache_misses_total\{/m);
     for (let i = 0; i < 12; i++) {
       const { status, answer } = await detect(url);
       assert.equal(status, 200, JSON.stringify(answer));
@@ -111,3 +116,60 @@ nativeTest("serve: a sticky CUDA error ends the worker, and its successor answer
   assert(faults.length >= 1, log);
   assert.equal(log.match(/is ready: "tensorrt"/g)?.length, faults.length + 1, "each fault has one successor");
 });
+
+nativeTest("serve: a missing engine is built behind the service and takes over without a lost request", async () => {
+  await using machine = await Machine.make();
+  const seen: string[] = [];
+  const log = await serving(machine, "", async (url) => {
+    for (let i = 0; i < 600 && seen.at(-1) !== "tensorrt"; i++) {
+      const { status, answer } = await detect(url);
+      assert.equal(status, 200, JSON.stringify(answer));
+      if (seen.at(-1) !== answer.backend.name) seen.push(answer.backend.name);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    for (let i = 0; i < 100 && (await buildOf(url)).state !== "done"; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    const { state, percent, elapsed_s: elapsed, error } = await buildOf(url);
+    assert.deepEqual([state, percent, error], ["done", 100, null]);
+    assert.ok(elapsed > 0);
+    const ready = await (await fetch(`${url}/health/ready`)).json();
+    assert.equal(ready.degraded, null);
+  });
+  assert.deepEqual(seen, ["onnxruntime", "tensorrt"], log);
+});
+
+nativeTest(
+  "serve: told to refuse, it is not ready while the engine is built, and then the engine answers",
+  async () => {
+    await using machine = await Machine.make();
+    const child = machine.command("serve", [
+      ...["--model", "pets.onnx", "--port", "0", "--json"],
+      ...["--serve-while-building", "refuse"],
+    ]).spawn();
+    const log = new Response(child.stderr).text();
+    const timer = setTimeout(() => child.kill("SIGKILL"), 60_000);
+    let backend: string | undefined;
+    const states = new Set<string>();
+    try {
+      const lines = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+      const { url } = JSON.parse((await lines.read()).value!);
+      for (let i = 0; i < 600 && backend !== "tensorrt"; i++) {
+        const response = await fetch(`${url}/health/ready`);
+        const { state, retry_after } = { ...await response.json(), retry_after: response.headers.get("retry-after") };
+        if (state !== undefined) states.add(state);
+        if (state === "building") assert.match(retry_after!, /^[1-9]\d*$/);
+        if (response.status === 200) backend = (await detect(url)).answer.backend?.name;
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    } finally {
+      child.kill("SIGTERM");
+      await child.status;
+      clearTimeout(timer);
+    }
+    assert.equal(backend, "tensorrt", await log);
+    assert.ok(states.has("building"), [...states].join(" "));
+  },
+);
+
+const buildOf = async (url: string) => await (await fetch(`${url}/v1/models/pets/build`)).json();

@@ -96,12 +96,19 @@ Deno.test("detect: --classes, --score and --max choose among the detections", as
   assert.deepEqual(none.detections, []);
 });
 
+/** A folder without TensorRT. */
+const NOWHERE = import.meta.dirname!;
 const MISTAKES: readonly [name: string, args: string[], code: string, status: number][] = [
   ["an unknown label", ["--classes", "cat", photos[0]!], "PARAMETER_INVALID", 1],
   ["an unknown model", ["--model", "nothing", photos[0]!], "MODEL_NOT_FOUND", 1],
   ["a model's name with a path", ["--model", "../codes", photos[0]!], "MODEL_NAME_INVALID", 1],
   ["two models", ["--model", "codes,codes", photos[0]!], "USAGE", 2],
-  ["a backend that is not there", ["--backend", "tensorrt", photos[0]!], "BACKEND_UNAVAILABLE", 3],
+  [
+    "a backend that is not there",
+    ["--backend", "tensorrt", "--tensorrt", NOWHERE, photos[0]!],
+    "TENSORRT_NOT_FOUND",
+    3,
+  ],
   ["an output of another type", ["-o", "x.png", photos[0]!], "USAGE", 2],
 ];
 for (const [name, args, code, status] of MISTAKES) {

@@ -83,6 +83,8 @@ export interface TestServerOptions {
   readonly worker?: FakeWorker;
   readonly serving?: Partial<ServingOptions>;
   readonly engines?: EngineStatuses;
+  /** Null for a server without shared memory. */
+  readonly ringUsage?: null;
   readonly builds?: EngineBuilds;
   readonly http?: Partial<ServerSettings & HttpSettings>;
   readonly access?: Partial<AccessSettings>;
@@ -134,7 +136,7 @@ export async function testServer(options: TestServerOptions = {}): Promise<TestS
     builds: options.builds ?? noBuilds(),
     reload: (name) => manager.reload(name),
     metrics,
-    ringUsage: () => ({ bytes: 1_048_576, usedBytes: 65_536 }),
+    ringUsage: () => options.ringUsage === null ? null : { bytes: 1_048_576, usedBytes: 65_536 },
     settings,
     models: [MODEL],
     budget: new BodyBudget(12 * settings.max_body_bytes),

@@ -80,3 +80,22 @@ Deno.test("overload: a client that goes away frees its place in the queue", asyn
   assert.equal(test.manager.state.queue.waiting, 0);
   assert.deepEqual(new Set(await Promise.all(all)), new Set(["aborted"]));
 });
+
+Deno.test("overload: a request may say how long it waits, and what is no time is refused", async () => {
+  const worker = new FakeWorker({ automatic: false });
+  await using test = await testServer({ worker, serving: { requestTimeoutMs: 30_000 } });
+  const detect = (timeout: string) =>
+    fetch(`${test.url}/v1/detect`, {
+      method: "POST",
+      body: PNG,
+      headers: { "content-type": "image/png", "x-request-timeout-ms": timeout },
+    });
+  const started = performance.now();
+  const late = await detect("120");
+  assert.deepEqual([late.status, (await late.json()).code], [504, "DEADLINE_EXCEEDED"]);
+  assert.ok(performance.now() - started < 5000);
+  for (const wrong of ["0", "-5", "soon", "1.5", "1e3", "99999999999"]) {
+    const refused = await detect(wrong);
+    assert.deepEqual([refused.status, (await refused.json()).code], [400, "PARAMETER_INVALID"], wrong);
+  }
+});

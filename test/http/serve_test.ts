@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { joined, PNG } from "./fixtures.ts";
 import { exchange } from "./raw_client.ts";
-import { isAlive, ServeFailed, startServe, writeTinyModel } from "./serve_process.ts";
+import { tinyYolo } from "../onnx/build_model.ts";
+import { isAlive, ServeFailed, startServe, TINY_LABELS, writeTinyModel } from "./serve_process.ts";
 
 const folder = Deno.makeTempDirSync({ prefix: "trtd-test-" });
 const model = writeTinyModel(folder);
@@ -144,4 +145,60 @@ Deno.test("serve: what cannot start says why and has its exit status", async () 
   await using serve = await startServe(["--model", broken]);
   assert.equal((await serve.child.status).code, 1);
   assert.match(serve.stderr(), /MODEL_NOT_PROTOBUF/);
+});
+
+Deno.test("serve: in one process it answers without a worker", async () => {
+  await using serve = await startServe(["--model", model, "--backend", "onnxruntime", "--in-process"]);
+  await serve.ready();
+  assert.deepEqual(serve.workers(), []);
+  const answers = await Promise.all(Array.from({ length: 8 }, () => detect(serve.url)));
+  for (const answer of answers) assert.equal((await answer.json()).detections[0].label, "qr_code");
+  serve.child.kill("SIGTERM");
+  assert.equal((await serve.child.status).code, 0, serve.stderr());
+});
+
+Deno.test("serve: SIGHUP reads the model again, a new worker takes over and no request is lost", async () => {
+  const path = writeTinyModel(folder, "changing");
+  await using serve = await startServe(["--model", path, "--backend", "onnxruntime", "--log-level", "info"]);
+  await serve.ready();
+  const [before] = serve.workers();
+  const scores = new Set<string>();
+  let asking = true;
+  const load = (async () => {
+    while (asking) {
+      const answer = await detect(serve.url);
+      assert.equal(answer.status, 200);
+      scores.add((await answer.json()).detections[0].score.toFixed(2));
+    }
+  })();
+  for (let i = 0; i < 200 && scores.size === 0; i++) await new Promise((resolve) => setTimeout(resolve, 5));
+  Deno.writeFileSync(path, tinyYolo([{ box: [32, 32, 20, 10], scores: [0.7, 0.1] }], { labels: TINY_LABELS }));
+  serve.child.kill("SIGHUP");
+  for (let i = 0; i < 1000 && scores.size < 2; i++) await new Promise((resolve) => setTimeout(resolve, 10));
+  asking = false;
+  await load;
+  assert.deepEqual([...scores], ["0.90", "0.70"]);
+  for (let i = 0; i < 500 && serve.workers().includes(before!); i++) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  assert.equal(serve.workers().length, 1);
+  assert.equal(isAlive(before!), false);
+});
+
+Deno.test("serve: a stopped worker is noticed and replaced, and the request that it had is answered", async () => {
+  await using serve = await startServe(["--model", model, "--backend", "onnxruntime"]);
+  await serve.ready();
+  const [worker] = serve.workers();
+  Deno.kill(worker!, "SIGSTOP");
+  const answer = await detect(serve.url);
+  assert.equal(answer.status, 200);
+  await answer.body?.cancel();
+  assert.equal(isAlive(worker!), false);
+});
+
+Deno.test("serve: shared memory that cannot hold a body is a setting that is wrong", async () => {
+  await assert.rejects(
+    startServe(["--model", model, "--ring-mb", "1"]),
+    (error: unknown) => error instanceof ServeFailed && /CONFIG_INVALID: "ring_mb" is 1/.test(error.stderr),
+  );
 });

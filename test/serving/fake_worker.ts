@@ -1,6 +1,7 @@
 /** A worker in this process whose answers and end the test decides. */
 import { TrtdError } from "../../src/errors.ts";
 import type { BackendInfo } from "../../src/backends/backend.ts";
+import type { GpuSample } from "../../src/native/gpu/gpu_sample.ts";
 import type {
   DetectionWorker,
   LoadedModel,
@@ -62,6 +63,8 @@ export interface FakeWorkerOptions {
   /** Wait for `becomeReady`. */
   readonly loading?: boolean;
   readonly backend?: BackendInfo;
+  /** What it tells about GPUs. */
+  readonly gpus?: readonly GpuSample[];
   /** Answers the canary. @default as any other request */
   readonly canary?: (request: WorkerRequest) => Promise<WorkerAnswer>;
 }
@@ -70,6 +73,7 @@ export class FakeWorker implements DetectionWorker {
   readonly ready: Promise<LoadedModel>;
   readonly ended: Promise<WorkerEnd>;
   readonly pid = null;
+  readonly gpus: readonly GpuSample[];
   rssBytes: number | null = null;
   /** Whether it answers pings. */
   responsive = true;
@@ -86,6 +90,7 @@ export class FakeWorker implements DetectionWorker {
 
   constructor(options: FakeWorkerOptions = {}) {
     this.#options = options;
+    this.gpus = options.gpus ?? [];
     this.automatic = options.automatic ?? true;
     this.ready = this.#ready.promise;
     this.ended = this.#ended.promise;

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <future>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "check.h"
@@ -181,6 +182,7 @@ void JpegInspection::finish() {
     ++*refused_;
     refuse(i, wrong_[i]);
   }
+  *decoded_ += std::exchange(pictures_, 0);
 }
 
 std::unique_ptr<JpegInspection> JpegDecoder::enqueue(const JpegPicture* pictures, size_t count, CudaStream stream) {
@@ -191,6 +193,7 @@ std::unique_ptr<JpegInspection> JpegDecoder::enqueue(const JpegPicture* pictures
   while (parts.checks.size() < shares) parts.checks.push_back(std::make_unique<JpegCheck>());
   auto inspection = std::make_unique<JpegInspection>();
   inspection->refused_ = &parts.refused;
+  inspection->decoded_ = &parts.decoded;
   inspection->wrong_.resize(count);
   for (size_t first = 0; first < shares; ++first) {
     const auto share = [pictures, count, shares, first, check = parts.checks[first].get(),
@@ -210,7 +213,8 @@ std::unique_ptr<JpegInspection> JpegDecoder::enqueue(const JpegPicture* pictures
   } else {
     parts.decodeEach(pictures, count, stream);
   }
-  parts.decoded += count;
+  if (hardware) inspection->pictures_ = count;
+  else parts.decoded += count;
   return inspection;
 }
 

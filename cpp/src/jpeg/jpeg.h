@@ -32,6 +32,8 @@ class JpegInspection {
   std::vector<std::string> wrong_;
   std::vector<std::future<void>> shares_;
   uint64_t* refused_ = nullptr;
+  uint64_t* decoded_ = nullptr;
+  uint64_t pictures_ = 0;  // that count as decoded once they are found sound
 };
 
 // The decoder of one pipeline: its buffers serve one call at a time (the handle's lock, or the pipeline's).

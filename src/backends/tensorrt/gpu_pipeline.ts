@@ -1,4 +1,5 @@
 /** Pictures to boxes on the GPU, over lanes that each run one batch. */
+import type { JpegDecoder } from "../../../ffi/jpeg.ts";
 import type { Question } from "../../../ffi/kernels.ts";
 import type { HostFrame, Pipeline, PipelineFacts, PipelineTimes } from "../../../ffi/pipeline.ts";
 import type { ExecutionContext } from "../../../ffi/runtime.ts";
@@ -9,8 +10,8 @@ import type { Lanes } from "../lanes.ts";
 export interface PipelineLane extends Disposable {
   readonly context: ExecutionContext;
   readonly pipeline: Pipeline;
-  /** Whether it has a decoder for JPEG files. */
-  readonly jpeg: boolean;
+  /** Of JPEG files, null where the CPU decodes them. */
+  readonly jpeg: JpegDecoder | null;
   /** Pictures of its last run: the graph of a dynamic batch is for as many. */
   batch: number;
 }
@@ -32,24 +33,45 @@ export class GpuPipeline implements FramePipeline {
   readonly jpeg: boolean;
   readonly #lanes: Lanes<PipelineLane>;
   readonly #parts: GpuPipelineParts;
+  /** Runs that are under way or wait for a lane. */
+  #asked = 0;
 
   constructor(lanes: Lanes<PipelineLane>, parts: GpuPipelineParts) {
     this.batchMax = parts.imagesMax;
     this.lanes = lanes.size;
-    this.jpeg = lanes.all.every(({ jpeg }) => jpeg);
+    this.jpeg = lanes.all.every(({ jpeg }) => jpeg !== null);
     this.#lanes = lanes;
     this.#parts = parts;
   }
 
   async run(frames: readonly PipelineFrame[]): Promise<PipelineRun> {
     const { filled, questions } = this.#filled(frames);
-    return await this.onLane(async ({ pipeline }) => {
-      const { decode, upload, letterbox, inference, postprocess, download } = await pipeline.run(filled, questions);
-      return {
-        boxes: frames.map((_, image) => pipeline.read(image)),
-        timings: { decode, preprocess: upload + letterbox, inference, postprocess: postprocess + download },
-      };
-    }, filled.length);
+    const here = this.#asked++ === 0;
+    try {
+      return await this.onLane(async ({ pipeline }) => {
+        const times = await pipeline.run(filled, questions, { here });
+        return {
+          boxes: frames.map((_, image) => pipeline.read(image)),
+          timings: {
+            decode: times.decode,
+            preprocess: times.upload + times.letterbox,
+            inference: times.inference,
+            postprocess: times.postprocess + times.download,
+          },
+        };
+      }, filled.length);
+    } finally {
+      this.#asked--;
+    }
+  }
+
+  /** Pictures that the GPU decoded, and files that it did not take, of all lanes. Not while one is under way. */
+  decoded(): { readonly pictures: number; readonly refused: number } {
+    const facts = this.#lanes.all.flatMap(({ jpeg }) => jpeg === null ? [] : [jpeg.facts()]);
+    return {
+      pictures: facts.reduce((sum, { decoded }) => sum + decoded, 0),
+      refused: facts.reduce((sum, { refused }) => sum + refused, 0),
+    };
   }
 
   /** One run with each stage measured by itself. */

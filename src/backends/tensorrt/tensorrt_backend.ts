@@ -40,6 +40,9 @@ const log = getLogger(["trtd", "tensorrt"]);
 /** Bytes for the question whether the device still answers. */
 const ASKED_BYTES = 256;
 
+/** Cores from which other threads help to copy frames: with fewer they would be in the way. */
+const SHARING_CORES = 4;
+
 /** What the kernels were given up for. */
 class NoKernels extends Error {}
 
@@ -132,12 +135,13 @@ export class TensorRtBackend implements Backend {
           detections,
           jpeg,
           cudaGraph: this.#options.cudaGraph ?? true,
+          sharedCopies: this.#options.sharedCopies ?? navigator.hardwareConcurrency >= SHARING_CORES,
         }),
       );
       for (const size of warmedSizes(sizes, this.#loaded.rtx)) await pipeline.run(...warmUpFrames(layout, size));
       this.#tellGraph(pipeline);
       const owned = stack.move();
-      return { context, pipeline, jpeg: jpeg !== null, batch: 1, [Symbol.dispose]: () => owned.dispose() };
+      return { context, pipeline, jpeg, batch: 1, [Symbol.dispose]: () => owned.dispose() };
     });
     return new GpuPipeline(new Lanes(lanes), {
       imagesMax,
@@ -259,6 +263,11 @@ export class TensorRtBackend implements Backend {
   /** Whether the pipeline takes JPEG files as they are; false without one. */
   get decodesJpeg(): boolean {
     return this.#pipeline?.jpeg ?? false;
+  }
+
+  /** JPEG files that the GPU decoded, and those that it did not take; while nothing is under way. */
+  decodedJpegs(): { readonly pictures: number; readonly refused: number } {
+    return this.#pipeline?.decoded() ?? { pictures: 0, refused: 0 };
   }
 
   /** What the first lane's pipeline holds, null without one. */

@@ -79,12 +79,18 @@ async function measureServers(
   record: (name: GoalName, value: number) => void,
 ): Promise<Agreement | null> {
   const bareRun = await openBareRun(await loadOrt(), options);
-  const ports = { trtd: freePort(), baseline: freePort() };
+  const ports = { trtd: freePort(), baseline: freePort(), instances: freePort() };
   await using trtd = await startServer(trtdCommand(options, ports.trtd), ports.trtd);
   await waitReady(trtd, "/health/ready");
   await using baseline = options.baseline
     ? await startServer(baselineCommand(options, ports.baseline), ports.baseline)
     : null;
+  // One thread each: no run waits for a thread that decodes another's picture.
+  const each = ["--instances", String(options.threads), "--threads", "1"];
+  await using instances = options.threads > 1
+    ? await startServer(trtdCommand(options, ports.instances, each), ports.instances)
+    : null;
+  if (instances !== null) await waitReady(instances, "/health/ready");
   const query = `?score=${options.score}&iou=${options.iou}`;
   const sides = [
     { side: "trtd", target: targetOf("trtd", trtd, `/v1/detect${query}`) },
@@ -95,6 +101,8 @@ async function measureServers(
     answers[side] = (await measureLatency(target, options.jpeg, 10)).answer;
   }
   await bareRun.times(10);
+  const throughput = (target: Target) =>
+    measureThroughput(target, options.jpeg, { clients: options.clients, forMs: options.throughputMs });
 
   for (let round = 0; round < options.rounds; round++) {
     options.note(`round ${round + 1} of ${options.rounds} ...`);
@@ -105,12 +113,11 @@ async function measureServers(
         record(`${side}_ms`, median(total));
         record(`${side}_overhead_ms`, median(total.map((ms, i) => ms - inference[i]!)));
       }),
-      ...sides.map(({ side, target }) => async () =>
-        record(
-          `${side}_per_s`,
-          await measureThroughput(target, options.jpeg, { clients: options.clients, forMs: options.throughputMs }),
-        )
-      ),
+      ...sides.map(({ side, target }) => async () => record(`${side}_per_s`, await throughput(target))),
+      async () => record("bare_per_s", await bareRun.perSecond(options.throughputMs)),
+      ...instances === null ? [] : [
+        async () => record("instances_per_s", await throughput(targetOf("trtd", instances, `/v1/detect${query}`))),
+      ],
     ];
     for (const turn of round % 2 === 0 ? turns : turns.reverse()) {
       await settle(options);
@@ -131,6 +138,8 @@ function summaries(rounds: Rounds): Comparison["measures"] {
   ratio("end_to_end_to_baseline", "trtd_ms", "baseline_ms", "lower");
   ratio("end_to_end_to_bare_run", "trtd_ms", "bare_run_ms", "lower");
   ratio("throughput_to_baseline", "trtd_per_s", "baseline_per_s", "higher");
+  ratio("throughput_to_bare_run", "trtd_per_s", "bare_per_s", "higher");
+  ratio("instances_to_bare_run", "instances_per_s", "bare_per_s", "higher");
   ratio("overhead_to_baseline", "trtd_overhead_ms", "baseline_overhead_ms", "lower");
   for (const [name, values] of Object.entries(rounds) as [GoalName, number[]][]) {
     measures[name] = summaryOf(values, name.endsWith("_per_s") ? "higher" : "lower");
@@ -143,15 +152,22 @@ async function openBareRun(ort: OnnxRuntime, options: CompareOptions) {
   const session = await ort.InferenceSession.create(options.model, { intraOpNumThreads: options.threads });
   const { name, height, width } = options.input;
   const data = new Float32Array(3 * height * width).fill(0.5);
+  const run = async () => {
+    const start = performance.now();
+    await session.run({ [name]: new ort.Tensor("float32", data, [1, 3, height, width]) });
+    return performance.now() - start;
+  };
   return {
     async times(count: number): Promise<number[]> {
       const times: number[] = [];
-      for (let i = 0; i < count; i++) {
-        const start = performance.now();
-        await session.run({ [name]: new ort.Tensor("float32", data, [1, 3, height, width]) });
-        times.push(performance.now() - start);
-      }
+      for (let i = 0; i < count; i++) times.push(await run());
       return times;
+    },
+    async perSecond(forMs: number): Promise<number> {
+      const begun = performance.now();
+      let runs = 0;
+      for (; performance.now() < begun + forMs; runs++) await run();
+      return 1000 * runs / (performance.now() - begun);
     },
     close: () => session.release(),
   };
@@ -175,15 +191,16 @@ async function measureStarts(options: CompareOptions, record: (name: GoalName, v
   if (options.baseline) await start((port) => baselineCommand(options, port), "baseline_live_ms", null);
 }
 
-const trtdFlags = (options: CompareOptions): string[] => [
+/** @param sizes threads, and workers when there is more than one */
+const trtdFlags = (options: CompareOptions, sizes = ["--threads", String(options.threads)]): string[] => [
   "--model",
   options.model,
-  "--threads",
-  String(options.threads),
+  ...sizes,
   ...options.serveFlags,
 ];
 
-const trtdCommand = (options: CompareOptions, port: number) => trtdServer(port, trtdFlags(options));
+const trtdCommand = (options: CompareOptions, port: number, sizes?: string[]) =>
+  trtdServer(port, trtdFlags(options, sizes));
 
 const baselineCommand = ({ model, threads, score, iou }: CompareOptions, port: number) =>
   baselineServer(port, model, { threads, score, iou });

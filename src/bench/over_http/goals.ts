@@ -9,7 +9,7 @@ export interface Goal {
   readonly bound: number | null;
 }
 
-/** Goals for two cores, a YOLOv8n-sized model and a 720p JPEG. Source of the bounds: issue 3, section 9. */
+/** Goals for two cores, a YOLOv8n-sized model and a 720p JPEG. Source of the bounds: issue 3, section 9; issue 7, section 7. */
 export const GOALS = {
   end_to_end_to_baseline: {
     summary: "One client, p50 of a request: trtd / baseline",
@@ -28,6 +28,18 @@ export const GOALS = {
     unit: "ratio",
     better: "higher",
     bound: 1.1,
+  },
+  throughput_to_bare_run: {
+    summary: "Clients at once, requests a second: trtd / bare session.run in a loop",
+    unit: "ratio",
+    better: "higher",
+    bound: 0.95,
+  },
+  instances_to_bare_run: {
+    summary: "The same with a worker process of one thread for each core",
+    unit: "ratio",
+    better: "higher",
+    bound: 0.95,
   },
   overhead_to_baseline: {
     summary: "One client, p50 of what is not inference: trtd / baseline",
@@ -60,6 +72,13 @@ export const GOALS = {
   trtd_ms: { summary: "trtd, one client, p50", unit: "ms", better: "lower", bound: null },
   trtd_overhead_ms: { summary: "trtd, not inference, p50", unit: "ms", better: "lower", bound: null },
   trtd_per_s: { summary: "trtd, clients at once", unit: "requests/s", better: "higher", bound: null },
+  bare_per_s: { summary: "Bare session.run in a loop", unit: "requests/s", better: "higher", bound: null },
+  instances_per_s: {
+    summary: "trtd with a worker process for each core, clients at once",
+    unit: "requests/s",
+    better: "higher",
+    bound: null,
+  },
   baseline_ms: { summary: "Baseline, one client, p50", unit: "ms", better: "lower", bound: null },
   baseline_overhead_ms: { summary: "Baseline, not inference, p50", unit: "ms", better: "lower", bound: null },
   baseline_per_s: { summary: "Baseline, clients at once", unit: "requests/s", better: "higher", bound: null },

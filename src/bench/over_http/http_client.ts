@@ -11,6 +11,8 @@ export interface Address {
 
 export interface HttpAnswer {
   readonly status: number;
+  /** Status line and headers. */
+  readonly head: string;
   readonly body: Uint8Array<ArrayBuffer>;
 }
 
@@ -66,7 +68,7 @@ export class HttpConnection implements Disposable {
       head ??= headOf(this.#buffer.subarray(0, filled));
       if (head !== null) total = head.bytes + head.contentLength;
     }
-    return { status: head!.status, body: this.#buffer.slice(head!.bytes, total) };
+    return { status: head!.status, head: head!.text, body: this.#buffer.slice(head!.bytes, total) };
   }
 
   [Symbol.dispose](): void {
@@ -82,6 +84,7 @@ export class HttpConnection implements Disposable {
 
 interface Head {
   readonly status: number;
+  readonly text: string;
   /** Bytes up to and with the empty line. */
   readonly bytes: number;
   readonly contentLength: number;
@@ -97,5 +100,5 @@ function headOf(bytes: Uint8Array): Head | null {
   if (Number.isNaN(status) || length === undefined) {
     throw new Error(`The answer's head is not understood: ${head.split("\r\n")[0]}`);
   }
-  return { status, bytes: end + 4, contentLength: Number(length) };
+  return { status, text: head, bytes: end + 4, contentLength: Number(length) };
 }

@@ -8,6 +8,7 @@ export interface RunningServer extends AsyncDisposable {
   readonly address: Address;
   /** From the start of the process to its first answer of /health/live. */
   readonly startMs: number;
+  readonly pid: number;
 }
 
 /** How a service is started. */
@@ -87,7 +88,7 @@ export async function startServer(command: ServerCommand, port: number): Promise
     await stop();
     throw error;
   }
-  return { address, startMs: performance.now() - start, [Symbol.asyncDispose]: stop };
+  return { address, startMs: performance.now() - start, pid: child.pid, [Symbol.asyncDispose]: stop };
 }
 
 /** Reads a child's output as it comes and keeps the end of it; a grandchild may hold the pipe open, hence `cancel`. */

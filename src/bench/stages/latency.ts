@@ -16,10 +16,10 @@ export interface Latency {
 }
 
 /** Milliseconds of each run of each round. */
-export type Times = Record<"bare" | Way | StageName, number[][]>;
+export type Times = Record<"bare" | "bareInference" | Way | StageName, number[][]>;
 
 export const noTimes = (): Times => {
-  const names = ["bare", "jpeg", "pixels", ...STAGE_NAMES] as const;
+  const names = ["bare", "bareInference", "jpeg", "pixels", ...STAGE_NAMES] as const;
   return Object.fromEntries(names.map((name) => [name, []])) as unknown as Times;
 };
 
@@ -55,6 +55,8 @@ export function latencyTurns(subject: Subject, times: Times, options: MeasureOpt
     const guess = times.bare.at(-1)?.[0] ?? median(await bare(1, RUNS_MIN));
     const runs = Math.min(RUNS_MAX, Math.max(RUNS_MIN, Math.round(windowMs / guess)));
     times.bare.push([...await bare(1, runs)]);
+    const { bareInference } = subject;
+    if (bareInference !== undefined) times.bareInference.push([...await bareInference(1, runs)]);
   }];
   return [...alone, stages, way("pixels"), way("jpeg")];
 }

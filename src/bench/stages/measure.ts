@@ -45,7 +45,7 @@ export interface SubjectReport {
   readonly pixels_ms: Latency;
   readonly jpeg_ms: Latency;
   readonly stages_ms: Readonly<Partial<Record<StageName, Latency>>>;
-  /** Inference by the bare run, of the same round. */
+  /** Inference by the bare run, of the same round, both timed in the same way. */
   readonly inference_to_bare: Spread | null;
   /** Milliseconds that RGB to boxes, and JPEG to boxes, take on top of the bare run of the same round. */
   readonly pixels_beyond_bare_ms: Spread | null;
@@ -153,6 +153,7 @@ async function reportOf(
   const pixels = latencyOf(times.pixels), jpeg = latencyOf(times.jpeg);
   const beyond = (all: Latency) => bare && spreadOf(all.rounds.map((ms, round) => ms - bare.rounds[round]!));
   const inference = latencyOf(times.inference);
+  const alone = times.bareInference.length === 0 ? bare : latencyOf(times.bareInference);
   const throughput = [...cells.values()].map(cellOf);
   const single = Object.fromEntries(stages.map(([name, { p50 }]) => [name, p50]));
   const limiterOf = async (way: Way) => {
@@ -172,7 +173,7 @@ async function reportOf(
     pixels_ms: pixels,
     jpeg_ms: jpeg,
     stages_ms: Object.fromEntries(stages),
-    inference_to_bare: bare && spreadOf(inference.rounds.map((ms, round) => ms / bare.rounds[round]!)),
+    inference_to_bare: alone && spreadOf(inference.rounds.map((ms, round) => ms / alone.rounds[round]!)),
     pixels_beyond_bare_ms: beyond(pixels),
     jpeg_beyond_bare_ms: beyond(jpeg),
     throughput,

@@ -94,11 +94,20 @@ class RivalProcess {
   /** @param graceMs time to end by itself */
   async end(graceMs = 5000): Promise<void> {
     await this.#input.close().catch(() => {});
-    const timer = setTimeout(() => this.#ended || this.#child.kill("SIGKILL"), graceMs);
+    const timer = setTimeout(() => this.#kill(), graceMs);
     await this.#child.status;
     clearTimeout(timer);
     await this.#lines.cancel().catch(() => {});
     await this.#reading;
+  }
+
+  #kill(): void {
+    try {
+      this.#child.kill("SIGKILL");
+    } catch (error) {
+      // It ended a moment ago.
+      if (!(error instanceof TypeError || error instanceof Deno.errors.NotFound)) throw error;
+    }
   }
 
   async #line(): Promise<string> {

@@ -89,6 +89,11 @@ export interface Subject extends AsyncDisposable {
   runStages(samples: readonly Sample[]): Promise<StageTimes>;
   /** The model alone on a batch, run after run: milliseconds of each run. Null where that cannot be had. */
   readonly bare: ((batch: number, runs: number) => Promise<readonly number[]>) | null;
+  /**
+   * The same, where each run of the model is timed as `inference` is, so that both can be compared: on a GPU by events
+   * inside the graph. @default as `bare`
+   */
+  readonly bareInference?: (batch: number, runs: number) => Promise<readonly number[]>;
   /** Boxes of one JPEG file, best first. */
   find(file: Uint8Array<ArrayBuffer>): Promise<readonly FoundBox[]>;
 }

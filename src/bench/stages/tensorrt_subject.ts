@@ -1,9 +1,9 @@
 /**
  * The model on TensorRT: the detector as `trtd detect` opens it, one engine for each size of batch.
  *
- * Behind the upload a run is one CUDA graph, which the host's clock sees as a whole. Letterbox, decode + NMS and download
- * are taken from a run beside it in which each is timed on the GPU; what they leave of the whole is inference, the
- * graph's launch and the wait for it included. The bare run is by the same clock, from launch to the end of the wait.
+ * Behind the upload a run is one CUDA graph. Its stages are timed in a second graph of the same work with events between
+ * them. The bare run is by the host's clock, from launch to the end of the wait; what inference is compared with is the
+ * bare engine's graph with events around it.
  */
 import type { PipelineFrame } from "../../backends/backend.ts";
 import { usableCores } from "../../backends/onnxruntime.ts";
@@ -33,11 +33,11 @@ export interface BareOptions {
   readonly runs: number;
   /** Whether the run is launched as a CUDA graph. */
   readonly graph: boolean;
-  /** `clock`: each run is waited for, and timed by the host's clock. */
-  readonly mode: "clock";
+  /** Each run is waited for. `clock`: it is timed by the host's clock; `latency`: by events inside the graph. */
+  readonly mode: "clock" | "latency";
 }
 
-type GpuStages = Readonly<Record<"decode" | "upload" | "letterbox" | "postprocess" | "download", number>>;
+type GpuStages = Readonly<Record<"decode" | "upload" | "letterbox" | "inference" | "postprocess" | "download", number>>;
 
 /** An engine with the detector that it serves. */
 export interface OpenEngine {
@@ -138,13 +138,12 @@ async function subjectOf(
         placement: placementOf(picture, input, detector.head.row.preprocess.fit),
         question,
       })));
-      const { letterbox, postprocess, download } = timed;
-      const whole = pixels!.timings_ms.inference;
+      const { letterbox, inference, postprocess, download } = timed;
       const stages = {
         decode: onDevice ? timed.decode : Math.max(...files.map(({ timings_ms }) => timings_ms.decode)),
         upload: onDevice ? timed.upload : pixels!.timings_ms.preprocess,
         letterbox,
-        inference: Math.max(0, whole - letterbox - postprocess - download),
+        inference,
         postprocess,
         download,
       };
@@ -154,6 +153,10 @@ async function subjectOf(
       ? null
       : async (batch, runs) =>
         Array.from(await engineFor(batch).backend.bareTimes(batch, { runs, graph, mode: "clock" })),
+    ...facts === null ? {} : {
+      bareInference: async (batch: number, runs: number) =>
+        Array.from(await engineFor(batch).backend.bareTimes(batch, { runs, graph, mode: "latency" })),
+    },
     find: async (file) => (await detector.detect(file, detect)).detections,
     [Symbol.asyncDispose]: close,
   };

@@ -1,6 +1,7 @@
-/** `trtd bench`: how fast it is, stage by stage, or over HTTP beside a Python service. */
-import { EXIT } from "../../errors.ts";
+/** `trtd bench`: how fast it is, stage by stage, over HTTP beside a Python service, or what a process of its own costs. */
+import { EXIT, TrtdError } from "../../errors.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
+import { benchIsolation } from "./isolation.ts";
 import { benchOverHttp } from "./over_http.ts";
 import { benchStages } from "./stages.ts";
 
@@ -21,7 +22,8 @@ export const benchCommand: CliCommand = {
         "Take turns with a program that does the same, such as scripts/bench/gpu_baseline.py",
       )
       .option("--over-http", "Measure `trtd serve` instead, side by side with a Python service on the CPU")
-      .option("--requests <N>", "Over HTTP: requests of one client in a round, 5 to 1000", "20")
+      .option("--isolation", "Measure what a worker process costs beside --in-process")
+      .option("--requests <N>", "Over HTTP and isolation: pictures of one client in a round, 5 to 1000", "20")
       .option("--clients <N>", "Over HTTP: clients at once, 1 to 256", "8")
       .option("--no-baseline", "Over HTTP: leave the Python service out")
       .option("--wait-for-idle", "Before each measurement wait until the rest of the machine is idle")
@@ -29,7 +31,11 @@ export const benchCommand: CliCommand = {
   },
 
   async run(context: CommandContext): Promise<number> {
-    await (context.flags["overHttp"] === true ? benchOverHttp(context) : benchStages(context));
+    const { overHttp, isolation } = context.flags;
+    if (overHttp === true && isolation === true) {
+      throw new TrtdError("USAGE", "--over-http and --isolation are two benchmarks; run one after the other");
+    }
+    await (overHttp === true ? benchOverHttp : isolation === true ? benchIsolation : benchStages)(context);
     return EXIT.fine;
   },
 };

@@ -8,13 +8,18 @@ const PICTURES_FOR_GPU_DECODE = 200;
 
 /**
  * Engines that the cache lacks are built, with one line of notice and a bar.
- * @param options.pictures that will be looked at: a few are decoded on the CPU. @default many
+ * @param options.pictures that will be looked at one after the other: one context is enough, and a few are decoded on the
+ * CPU. @default many at once
  */
 export const buildingEngines = (
   { config, terminal }: Pick<CommandContext, "config" | "terminal">,
   options: { readonly pictures?: number } = {},
 ): EngineSettings => ({
-  config: (options.pictures ?? Infinity) < PICTURES_FOR_GPU_DECODE ? { ...config, gpu_decode: "off" } : config,
+  config: options.pictures === undefined ? config : {
+    ...config,
+    contexts: 1,
+    ...options.pictures < PICTURES_FOR_GPU_DECODE ? { gpu_decode: "off" as const } : {},
+  },
   terminal,
   build: async (planned, cache) => {
     const { name } = planned.request.model;

@@ -11,12 +11,14 @@ import type { CommandContext } from "../command.ts";
 export function openServed({ config, terminal }: Pick<CommandContext, "config" | "terminal">): OpenDetector {
   return async (model, settings) => {
     const { openDetector } = await import("../../detect/open.ts");
-    return await openDetector(model, {
+    const detector = await openDetector(model, {
       backend: settings.backend,
       maxPixels: settings.max_pixels,
       engines: { config, terminal },
       ...(settings.threads === undefined ? {} : { threads: settings.threads }),
     });
+    if (settings.degraded !== undefined) detector.degrade(settings.degraded);
+    return detector;
   };
 }
 

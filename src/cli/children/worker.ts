@@ -3,6 +3,7 @@ import { EXIT } from "../../errors.ts";
 import { loadSharp } from "../../native/sharp.ts";
 import { revokeFor } from "../../serving/permissions.ts";
 import { serveChannel } from "../../serving/worker/worker.ts";
+import { openEmpty } from "../../serving/worker/empty_detector.ts";
 import type { CliCommand } from "../command.ts";
 import { openGpuSensors, openServed } from "./open_served.ts";
 
@@ -10,16 +11,18 @@ export const workerCommand: CliCommand = {
   name: "worker",
   summary: "Hold a model for trtd serve",
   hidden: true,
+  lasts: true,
 
   configure(command) {
     command.argument("<SOCKET>", "Unix socket of the serving manager");
+    command.option("--empty", "Answer without a model: what is measured then is the way there and back");
   },
 
-  async run({ args, config, terminal }): Promise<number> {
+  async run({ args, flags, config, terminal }): Promise<number> {
     for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) Deno.addSignalListener(signal, outliveTheManager);
     using channel = await Deno.connect({ transport: "unix", path: args[0]! });
     const gpus = openGpuSensors();
-    const open = openServed({ config, terminal });
+    const open = flags["empty"] === true ? openEmpty : openServed({ config, terminal });
     await serveChannel(channel, async (model, settings) => {
       const detector = await open(model, settings);
       await loadSharp();

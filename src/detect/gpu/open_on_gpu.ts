@@ -27,7 +27,10 @@ export interface OnGpuRequest {
   readonly model: Model;
   /** Facts of the model as an engine of these passes has it: with the NMS that ends it cut off, or not. */
   readonly factsFor: (plan: BuildPlan) => ModelFacts;
+  /** Their answer of the machine may lack what only a build needs. */
   readonly engines: EngineSettings;
+  /** Asks the machine anew, in child processes. */
+  readonly asking: EngineSettings;
   readonly settings: DetectorSettings;
   /** Opens ONNX Runtime on the same model, for the gate. */
   readonly reference: () => Promise<Detector>;
@@ -84,10 +87,10 @@ async function openOnce(request: OnGpuRequest): Promise<Detector> {
       tensorrt: `${PRODUCT_NAMES[tensorrt.product]} ${tensorrt.version}`,
     },
     engine: async (precision) => {
-      const wanted = precision === planned.request.plan.precision
-        ? planned
-        : await plannedFor(model, { ...wishes, precision }, engines);
-      return await engineFor(wanted, cache, { ...request, precision });
+      const isFirst = precision === planned.request.plan.precision;
+      const these = isFirst ? wishes : { ...wishes, precision };
+      const wanted = isFirst ? planned : await plannedFor(model, these, engines);
+      return await engineFor(wanted, cache, { ...request, precision, wishes: these });
     },
     reference: request.reference,
     ...pictures === undefined ? {} : { pictures },
@@ -111,7 +114,7 @@ async function plannedFor(model: Model, wishes: BuildWishes, engines: EngineSett
   return planned;
 }
 
-type EngineOf = OnGpuRequest & { readonly precision: EnginePrecision };
+type EngineOf = OnGpuRequest & { readonly precision: EnginePrecision; readonly wishes: BuildWishes };
 
 /** Null when there is none and none may be built. */
 async function engineFor(
@@ -129,7 +132,9 @@ async function engineFor(
       });
       return null;
     }
-    await engines.build(planned, cache);
+    const { model, wishes, asking } = request;
+    const isWhole = planned.machine.memory.gpu_free !== null;
+    await engines.build(isWhole ? planned : await plannedFor(model, wishes, asking), cache);
     hit = await findEngine(cache, planned.request, engines.config.retry.filter((kind) => kind !== "none"));
     if (hit.kind === "miss") return null;
   }

@@ -73,7 +73,8 @@ function readings({ metrics, service, builds, ringUsage }: Served): Readonly<Rec
     trtd_workers_ready: each(({ workers }) => workers.ready),
     trtd_workers_configured: each(({ workers }) => workers.total),
     trtd_worker_start_seconds: () => [...serving.startSeconds].map(([model, value]) => ({ labels: { model }, value })),
-    trtd_worker_resident_memory_bytes: each(({ rssBytes }) => rssBytes),
+    trtd_worker_resident_memory_bytes: () =>
+      states().flatMap(({ model, rssBytes }) => rssBytes === null ? [] : [{ labels: { model }, value: rssBytes }]),
     trtd_worker_restarts_total: () => serving.restarts.rows,
     trtd_models_given_up_total: () => serving.givenUp.rows,
     trtd_request_retries_total: () => serving.retries.rows,
@@ -129,6 +130,8 @@ async function registryOf(served: Served): Promise<Registry> {
         ...common,
         collect() {
           this.reset();
+          // A gauge without labels is reset to 0; what cannot be read is not shown.
+          if (labels.length === 0) this.remove();
           for (const { labels, value } of read() as Iterable<CountRow>) this.set(labels, value);
         },
       });

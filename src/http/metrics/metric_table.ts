@@ -57,7 +57,12 @@ export const METRIC_TOPICS = {
     trtd_workers_ready: gauge("Worker processes that answered rightly within the interval", ["model"]),
     trtd_workers_configured: gauge("Worker processes that there should be", ["model"]),
     trtd_worker_start_seconds: gauge("From the last worker's start until it had answered the canary", ["model"]),
-    trtd_worker_resident_memory_bytes: gauge("Resident memory of the model's worker processes", ["model"]),
+    trtd_worker_resident_memory_bytes: gauge(
+      "Resident memory of the model's worker processes; absent with in_process",
+      [
+        "model",
+      ],
+    ),
     trtd_worker_restarts_total: counter(
       "Workers that ended and were to be replaced, by reason: crash, memory, hang, gpu_fault, wrong_answer, start_timeout, protocol, killed, exit, replaced",
       ["model", "reason"],

@@ -44,6 +44,8 @@ export function frameHead(header: unknown, payloadBytes: number): Uint8Array<Arr
 export class FrameReader {
   readonly #source: ByteSource;
   readonly #buffer = new Uint8Array(BUFFER_BYTES);
+  readonly #view = new DataView(this.#buffer.buffer);
+  readonly #decoder = new TextDecoder("utf-8", { fatal: true });
   #start = 0;
   #end = 0;
 
@@ -58,6 +60,15 @@ export class FrameReader {
    * @throws {Error} when the stream ends inside a frame
    */
   async next(): Promise<Frame | null> {
+    const whole = this.#buffered();
+    if (whole !== null) return whole;
+    if (this.#start === this.#end) {
+      const count = await this.#source.read(this.#buffer);
+      if (count === null) return null;
+      [this.#start, this.#end] = [0, count];
+      const next = this.#buffered();
+      if (next !== null) return next;
+    }
     const prefix = new Uint8Array(PREFIX_BYTES);
     if (!await this.#fill(prefix, true)) return null;
     const view = new DataView(prefix.buffer);
@@ -69,7 +80,19 @@ export class FrameReader {
     await this.#fill(json, false);
     const payload = new Uint8Array(payloadBytes);
     await this.#fill(payload, false);
-    return { header: JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(json)), payload };
+    return { header: JSON.parse(this.#decoder.decode(json)), payload };
+  }
+
+  /** A frame that lies in the buffer as a whole: nearly all do. */
+  #buffered(): Frame | null {
+    const start = this.#start + PREFIX_BYTES;
+    if (start > this.#end) return null;
+    const headerBytes = this.#view.getUint32(this.#start, true);
+    const payloadBytes = this.#view.getUint32(this.#start + 4, true);
+    if (start + headerBytes + payloadBytes > this.#end) return null;
+    const header = JSON.parse(this.#decoder.decode(this.#buffer.subarray(start, start + headerBytes)));
+    this.#start = start + headerBytes + payloadBytes;
+    return { header, payload: this.#buffer.slice(start + headerBytes, this.#start) };
   }
 
   async #fill(target: Uint8Array, mayEnd: boolean): Promise<boolean> {

@@ -40,6 +40,7 @@ export const workerSettingsSchema = z.strictObject({
   backend: z.enum(["auto", "onnxruntime", "tensorrt"]),
   threads: z.number().int().min(1).exactOptional(),
   max_pixels: z.number().int().min(1),
+  degraded: z.string().exactOptional().describe("Why the CPU is to answer"),
   batch_max: z.number().int().min(1).exactOptional(),
   batch_delay_ms: z.number().min(0).exactOptional(),
 });

@@ -124,18 +124,26 @@ export class Incarnation {
   begin(job: Job): void {
     if (this.idle) this.#signMs = this.#options.clock.now();
     this.running.add(job);
+    job.hold();
     job.where = "worker";
   }
 
-  /** A job was answered. @param right whether with detections */
-  done(job: Job, right: boolean): void {
+  /**
+   * A job was answered.
+   * @param right whether with detections
+   * @returns milliseconds since its answer before, or since it became busy: what one more answer takes
+   */
+  done(job: Job, right: boolean): number {
     const now = this.#options.clock.now();
+    const tookMs = now - this.#signMs;
     this.running.delete(job);
     this.#signMs = now;
-    if (!right) return;
-    this.#goodMs = now;
-    this.answered++;
-    this.#wear();
+    if (right) {
+      this.#goodMs = now;
+      this.answered++;
+      this.#wear();
+    }
+    return tookMs;
   }
 
   kill(reason: KillReason): void {

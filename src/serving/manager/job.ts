@@ -15,6 +15,8 @@ export interface ServingRequest {
   readonly timeoutMs?: number;
   /** Aborted when the client has gone. */
   readonly signal?: AbortSignal;
+  /** Called once, when the request is settled and nobody reads its picture any more: that may be after the answer. */
+  readonly onReleased?: () => void;
   /** For log lines. */
   readonly requestId?: string;
 }
@@ -41,6 +43,8 @@ export class Job {
   readonly #result = Promise.withResolvers<ServingAnswer>();
   readonly #release: () => void;
   #settled = false;
+  /** Whoever may still read the picture. */
+  #holders = 0;
 
   /** @param onLeft called when it is settled before a worker answered */
   constructor(request: ServingRequest, timeoutMs: number, clock: Clock, onLeft: (job: Job, error: TrtdError) => void) {
@@ -69,6 +73,16 @@ export class Job {
     return this.#settled;
   }
 
+  /** Somebody reads the picture from now on. */
+  hold(): void {
+    this.#holders++;
+  }
+
+  /** Whoever called {@link hold} reads it no more. */
+  letGo(): void {
+    if (--this.#holders === 0 && this.#settled) this.request.onReleased?.();
+  }
+
   resolve(answer: ServingAnswer): void {
     if (this.#settle()) this.#result.resolve(answer);
   }
@@ -81,6 +95,7 @@ export class Job {
     if (this.#settled) return false;
     this.#settled = true;
     this.#release();
+    if (this.#holders === 0) this.request.onReleased?.();
     return true;
   }
 }

@@ -7,7 +7,8 @@ import type { DetectionWorker, LoadedModel } from "../detection_worker.ts";
 import type { ServingEvent, ServingListener } from "./events.ts";
 import type { WorkerLimits } from "./incarnation.ts";
 import { Job, type ServingAnswer, type ServingRequest } from "./job.ts";
-import { ModelPool, poisonous, type PoolStatus } from "./model_pool.ts";
+import type { PoolStatus, WorkerStart } from "./crew.ts";
+import { ModelPool, poisonous } from "./model_pool.ts";
 import { PoisonMemory } from "./poison_memory.ts";
 
 export type { ServingAnswer, ServingRequest } from "./job.ts";
@@ -16,11 +17,13 @@ export interface ServingOptions {
   /** Names of the models. */
   readonly models: readonly string[];
   /** Starts one worker of a model. */
-  startWorker(model: string): DetectionWorker;
+  startWorker(model: string, how: WorkerStart): DetectionWorker;
   /** Worker processes of each model. @default 1 */
   readonly instances?: number;
   /** Most requests that wait for a model's workers. */
   readonly queueLimit: number;
+  /** Longest time that the last of them may have to wait, as far as one can tell. @default no limit */
+  readonly queueWaitMs?: number;
   /** Time from a request's arrival to its answer, unless the request says less. */
   readonly requestTimeoutMs: number;
   /** @default 120 s to start, readiness within 10 s, no limits of memory or wear */
@@ -55,8 +58,8 @@ export interface ModelState extends Pick<ServingState, "workers" | "queue"> {
   readonly ready: boolean;
   /** Null before the first worker is ready. */
   readonly backend: BackendInfo | null;
-  /** Resident bytes of its worker processes. */
-  readonly rssBytes: number;
+  /** Resident bytes of its worker processes; null before one said. */
+  readonly rssBytes: number | null;
   /** What its workers said last about the machine's GPUs; the same GPU may be there several times. */
   readonly gpus: readonly GpuSample[];
 }
@@ -108,7 +111,7 @@ export class ServingManager {
       queue: {
         waiting: sum(({ waiting }) => waiting),
         running: sum(({ running }) => running),
-        limit: this.#options.queueLimit * pools.length,
+        limit: sum(({ queueLimit }) => queueLimit),
       },
       reason: refusal?.message ?? worst.reason,
       retryAfterS: refusal?.retryAfterS ?? null,
@@ -117,12 +120,14 @@ export class ServingManager {
 
   /** Every model by itself, for `/metrics`. */
   get modelStates(): readonly ModelState[] {
-    return [...this.#pools.values()].map(({ model, loaded, ready, total, waiting, running, rssBytes, gpus }) => ({
+    return [...this.#pools.values()].map((
+      { model, loaded, ready, total, waiting, running, queueLimit, rssBytes, gpus },
+    ) => ({
       model,
       ready: this.isReady(model),
       backend: loaded?.backend ?? null,
       workers: { ready, total },
-      queue: { waiting, running, limit: this.#options.queueLimit },
+      queue: { waiting, running, limit: queueLimit },
       rssBytes,
       gpus,
     }));
@@ -151,17 +156,19 @@ export class ServingManager {
    */
   async detect(request: ServingRequest): Promise<ServingAnswer> {
     const { model, picture } = request;
-    this.admit(model);
-    const pool = this.#poolOf(model);
-    const timeoutMs = Math.min(request.timeoutMs ?? Infinity, this.#options.requestTimeoutMs);
-    if (this.#clock.now() >= request.arrivedMs + timeoutMs) {
-      this.#emit({ type: "expired", model, where: "queue" });
-      throw new TrtdError("DEADLINE_EXCEEDED", "The request's time was over before it was queued");
-    }
-    if (this.#poison.mayKnow(model, picture)) {
-      const digest = await this.#poison.digestIfPoisonous(model, picture);
-      if (digest !== null) throw poisonous(digest);
-      this.admit(model);
+    let pool: ModelPool;
+    let timeoutMs: number;
+    try {
+      timeoutMs = this.#timeLeft(request);
+      if (this.#poison.mayKnow(model, picture)) {
+        const digest = await this.#poison.digestIfPoisonous(model, picture);
+        if (digest !== null) throw poisonous(digest);
+        timeoutMs = this.#timeLeft(request);
+      }
+      pool = this.#poolOf(model);
+    } catch (error) {
+      request.onReleased?.();
+      throw error;
     }
     const job = new Job(request, timeoutMs, this.#clock, (left, error) => {
       pool.leave(left);
@@ -169,6 +176,15 @@ export class ServingManager {
     });
     if (!job.settled) pool.submit(job);
     return await job.answer;
+  }
+
+  /** The request's time from its arrival. @throws {TrtdError} those of {@link admit}; `DEADLINE_EXCEEDED` when it is over */
+  #timeLeft({ model, arrivedMs, timeoutMs = Infinity }: ServingRequest): number {
+    this.admit(model);
+    const limitMs = Math.min(timeoutMs, this.#options.requestTimeoutMs);
+    if (this.#clock.now() < arrivedMs + limitMs) return limitMs;
+    this.#emit({ type: "expired", model, where: "queue" });
+    throw new TrtdError("DEADLINE_EXCEEDED", "The request's time was over before it was queued");
   }
 
   /**
@@ -186,12 +202,13 @@ export class ServingManager {
   }
 
   #pool(model: string): ModelPool {
-    const { instances = 1, queueLimit, limits = {}, crashLimit = 5 } = this.#options;
+    const { instances = 1, queueLimit, queueWaitMs = Infinity, limits = {}, crashLimit = 5 } = this.#options;
     return new ModelPool({
       model,
-      startWorker: () => this.#options.startWorker(model),
+      startWorker: (how) => this.#options.startWorker(model, how),
       instances,
       queueLimit,
+      queueWaitMs,
       limits: { ...LIMITS, ...limits },
       crashLimit,
       clock: this.#clock,

@@ -3,6 +3,8 @@ import type { EndCause } from "./blame.ts";
 
 /** Longest pause before a worker is started again. */
 export const MAX_BACK_OFF_MS = 10_000;
+/** Longest pause after it was ended from outside: that says nothing about it. */
+const KILLED_BACK_OFF_MS = 1000;
 /** A worker that was ready for this long has not failed to start. */
 const STEADY_MS = 10_000;
 
@@ -13,6 +15,11 @@ const STEADY_MS = 10_000;
  */
 export function backOffMs(failures: number): number {
   return failures <= 1 ? 0 : Math.min(MAX_BACK_OFF_MS, 100 * 2 ** (failures - 2));
+}
+
+/** Pause before the next start. @param kills ends from outside in a row, before the worker was ready */
+export function pauseMs(failures: number, kills: number): number {
+  return Math.max(backOffMs(failures), Math.min(KILLED_BACK_OFF_MS, backOffMs(kills)));
 }
 
 /** How one worker's life went. */
@@ -29,14 +36,20 @@ export interface Life {
 }
 
 /**
- * Failures in a row after that life. A worker that answered, lasted, was ended from outside while it was ready, was
- * replaced on purpose or was taken down by one request has not failed by itself.
+ * Failures in a row after that life. A worker that answered, lasted, was ended from outside, was replaced on purpose or
+ * was taken down by one request has not failed by itself.
  */
 export function failuresAfter({ failures, cause, readyMs, answered, blamed }: Life): number {
-  if (readyMs === null) return failures + 1;
+  if (readyMs === null) return cause === "killed" ? failures : failures + 1;
   if (answered > 0 || readyMs >= STEADY_MS || cause === "killed" || cause === "replaced") return 0;
   return blamed ? failures : failures + 1;
 }
+
+/** Starts in a row that a lost GPU may end before the CPU answers instead. */
+const GPU_FAULTS_MAX = 2;
+
+/** Whether the next worker is to leave the GPU alone. @param faults starts in a row that a lost GPU ended */
+export const gpuIsLost = (faults: number): boolean => faults >= GPU_FAULTS_MAX;
 
 /** Whether a model's worker is not started any more. */
 export const givesUp = (failures: number, crashLimit: number): boolean => failures >= crashLimit;

@@ -112,6 +112,24 @@ export class Ring {
     return bytes;
   }
 
+  /** Whether its file has its name still, which others of this user can take away. */
+  get present(): boolean {
+    try {
+      // Below a file there is nothing to remove. After the manager's revoke no other question about /dev is answered.
+      Deno.removeSync(join(this.path, "none"));
+      return true;
+    } catch (error) {
+      return !(error instanceof Deno.errors.NotFound);
+    }
+  }
+
+  /** Give its file the size again that others of this user can take away. @throws {Error} when there is no memory for that */
+  mend(): void {
+    const size = this.#file.seekSync(0, Deno.SeekMode.End);
+    if (size > this.bytes) this.#file.truncateSync(this.bytes);
+    else if (size < this.bytes) reserve(this.#file, this.bytes - size);
+  }
+
   /** Take all slots back: whoever had them is gone. */
   reset(): void {
     this.#slots = new SlotMap(this.#slots.slots);
@@ -130,12 +148,12 @@ export class Ring {
   }
 }
 
-/** Fill `into` from a region's start. @throws {Error} when the file ends before */
+/** Fill `into` from a region's start. @throws {TrtdError} `SHARED_MEMORY_UNAVAILABLE` when the file ends before */
 export function readRegion(file: Deno.FsFile, { offset }: Region, into: Uint8Array): void {
   file.seekSync(offset, Deno.SeekMode.Start);
   for (let at = 0; at < into.length;) {
     const count = file.readSync(into.subarray(at));
-    if (count === null) throw new Error("The shared memory ends inside a picture");
+    if (count === null) throw new TrtdError("SHARED_MEMORY_UNAVAILABLE", "The shared memory ends inside a picture");
     at += count;
   }
 }

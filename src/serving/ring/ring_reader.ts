@@ -1,4 +1,5 @@
 /** A worker's side of rings: it reads what it is told to, into memory that is used again. */
+import { TrtdError } from "../../errors.ts";
 import { readRegion, type Region } from "./ring.ts";
 
 /** A buffer from {@link RingReader.read}. */
@@ -21,10 +22,10 @@ export class RingReader {
     if (!this.#files.has(path)) this.#files.set(path, Deno.openSync(path, { read: true }));
   }
 
-  /** The bytes of a region. @throws {Error} when the ring is not open or ends before the region does */
+  /** The bytes of a region. @throws {TrtdError} `SHARED_MEMORY_UNAVAILABLE` when the ring is not open or ends before */
   read(path: string, region: Region): Borrowed {
     const file = this.#files.get(path);
-    if (file === undefined) throw new Error(`The ring "${path}" is not open`);
+    if (file === undefined) throw new TrtdError("SHARED_MEMORY_UNAVAILABLE", `The ring "${path}" is not open`);
     const memory = this.#memory(region.length);
     const bytes = memory.subarray(0, region.length);
     readRegion(file, region, bytes);

@@ -26,7 +26,8 @@ export class InProcessWorker implements DetectionWorker {
   readonly #gpus: GpuSource | undefined;
   readonly #model: string;
   readonly #ended = Promise.withResolvers<WorkerEnd>();
-  readonly #gone = Promise.withResolvers<never>();
+  /** What fails those that wait when the model is put away. */
+  readonly #waiting = new Set<(error: TrtdError) => void>();
   #detector: ServedDetector | undefined;
   #batcher: Batcher | undefined;
   #over = false;
@@ -36,7 +37,6 @@ export class InProcessWorker implements DetectionWorker {
     this.#gpus = gpus;
     this.#model = model.name;
     this.ended = this.#ended.promise;
-    this.#gone.promise.catch(() => {});
     this.ready = this.#load(model, settings, open);
     this.ready.catch(() => {});
   }
@@ -69,7 +69,7 @@ export class InProcessWorker implements DetectionWorker {
     const asked = detectorPicture(picture);
     const deadlineMs = SYSTEM_CLOCK.now() + deadline - Date.now();
     const work = batcher.detect({ deadlineMs, request: () => ({ ...asked, options }) });
-    const { result, batch } = await Promise.race([work, this.#gone.promise]);
+    const { result, batch } = await this.#unlessGone(work);
     const annotated = annotate ? await detector.annotate(asked, result) : null;
     return { result, batch, annotated: annotated === null ? null : new Uint8Array(annotated) };
   }
@@ -81,7 +81,8 @@ export class InProcessWorker implements DetectionWorker {
   kill(reason: KillReason): void {
     if (this.#over) return;
     this.#over = true;
-    this.#gone.reject(new TrtdError("WORKER_DIED", "The model was put away"));
+    for (const fail of this.#waiting) fail(new TrtdError("WORKER_DIED", "The model was put away"));
+    this.#waiting.clear();
     void this.#detector?.close().catch(() => {});
     this.#ended.resolve({ cause: reason, how: "it was put away" });
   }
@@ -89,6 +90,13 @@ export class InProcessWorker implements DetectionWorker {
   async close(): Promise<void> {
     this.kill("replaced");
     await this.#detector?.close().catch(() => {});
+  }
+
+  #unlessGone<T>(work: Promise<T>): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    this.#waiting.add(reject);
+    work.then(resolve, reject).finally(() => this.#waiting.delete(reject));
+    return promise;
   }
 
   async #load(model: Model, settings: WorkerSettings, open: OpenDetector): Promise<LoadedModel> {

@@ -67,8 +67,12 @@ class Worker {
   }
 
   async serve(): Promise<void> {
+    await Promise.race([this.#listen(), this.#lost.promise]);
+  }
+
+  async #listen(): Promise<void> {
     for (;;) {
-      const frame = await Promise.race([this.#reader.next(), this.#lost.promise]);
+      const frame = await this.#reader.next();
       if (frame === null) return this.#removeRings();
       const message = checkedRequest(frame.header);
       if (message.type === "load") await this.#load(message);
@@ -89,7 +93,7 @@ class Worker {
     this.#ringPaths = rings;
     this.#model = model.name;
     try {
-      for (const ring of rings) this.#rings.attach(ring);
+      this.#attach(rings);
       const detector = this.#detector = await this.#open(model as Model, settings);
       const limits = {
         batch: batchOf(detector, settings.batch_max),
@@ -108,6 +112,18 @@ class Worker {
     }
   }
 
+  /** The first ring is the worker's own; a local producer may have deleted one of the others, which is its own loss. */
+  #attach([own, ...others]: readonly string[]): void {
+    if (own !== undefined) this.#rings.attach(own);
+    for (const path of others) {
+      try {
+        this.#rings.attach(path);
+      } catch (error) {
+        log.warning("The ring {path} of local producers cannot be opened: {error}", { path, error });
+      }
+    }
+  }
+
   async #answer({ id, picture, options, annotate, deadline, request_id }: DetectMessage): Promise<void> {
     let borrowed: Borrowed | undefined;
     let asked: DetectorPicture | undefined;
@@ -122,8 +138,9 @@ class Worker {
         },
       });
       const annotated = annotate ? await this.#detector!.annotate(asked!, result) : undefined;
+      const sent = this.#reply({ type: "answer", id, batch, result }, annotated);
       logAnswered(request_id, result, batch);
-      await this.#reply({ type: "answer", id, batch, result }, annotated);
+      await sent;
     } catch (thrown) {
       const error = trtdErrorFrom(thrown);
       logFailed(request_id, this.#model, error);

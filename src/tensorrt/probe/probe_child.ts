@@ -8,6 +8,7 @@ import { ShimError } from "../../../ffi/shim_error.ts";
 import { TrtdError } from "../../errors.ts";
 import type { LibraryKind } from "../discovery/discovery_names.ts";
 import type {
+  DriverFact,
   GpuFact,
   LibraryFact,
   ProbeFacts,
@@ -34,7 +35,7 @@ export async function answerNative(
 }
 
 /** What `TRTD_SHIM` names, else what the compiled file holds, else what was built. */
-async function openShim(): Promise<Shim> {
+export async function openShim(): Promise<Shim> {
   if (!Deno.build.standalone || Deno.env.get("TRTD_SHIM")) return loadShim();
   const { openBundledShim } = await import("../../native/shim.ts");
   return openBundledShim(loadShim);
@@ -73,21 +74,31 @@ function failureFrom(error: unknown): Omit<ProbeFailure, "step"> {
 }
 
 async function askCuda(runtimes: readonly string[], tell: Tell): Promise<void> {
-  const driver = await step("driver", tell, async () => {
-    const facts = await openCuda();
-    return {
-      cuda_version: cudaVersion(facts.driver_version),
-      release: facts.driver_release === "" ? null : facts.driver_release,
-      device_count: facts.device_count,
-      library: facts.path,
-    };
-  });
-  for (let index = 0; index < (driver?.device_count ?? 0); index++) await step("device", tell, () => gpuFact(index));
+  const driver = await step("driver", tell, driverFact);
+  for (let index = 0; index < (driver?.device_count ?? 0); index++) {
+    await step("device", tell, () => gpuFact(index, { memory: true }));
+  }
   await step("runtime", tell, () => runtimeFact(runtimes));
 }
 
-async function gpuFact(index: number): Promise<GpuFact> {
-  const facts = await cudaDevice(index, { memory: true }).catch((error) => {
+/** Starts the driver. @throws {ShimError} */
+export async function driverFact(): Promise<DriverFact> {
+  const facts = await openCuda();
+  return {
+    cuda_version: cudaVersion(facts.driver_version),
+    release: facts.driver_release === "" ? null : facts.driver_release,
+    device_count: facts.device_count,
+    library: facts.path,
+  };
+}
+
+/**
+ * A device of the driver.
+ * @param options.memory also its free memory, which starts its context for a moment
+ * @throws {ShimError}
+ */
+export async function gpuFact(index: number, options: { readonly memory: boolean }): Promise<GpuFact> {
+  const facts = await cudaDevice(index, options).catch((error) => {
     // A full or exclusively used GPU has no context for us; all else can be told without one.
     if (error instanceof ShimError) return cudaDevice(index);
     throw error;

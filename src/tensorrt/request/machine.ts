@@ -64,11 +64,18 @@ export const machineWishes = (
   force,
 });
 
-/** Asks the machine in child processes, then chooses. @throws {TrtdError} see {@link chooseMachine} */
-export async function findMachine(wishes: MachineWishes): Promise<BuildMachine> {
+/**
+ * Asks the machine in child processes, then chooses.
+ * @param options.cuda asks the driver in another way; null for an answer that is none
+ * @throws {TrtdError} see {@link chooseMachine}
+ */
+export async function findMachine(
+  wishes: MachineWishes,
+  { cuda: askCuda }: { readonly cuda?: () => Promise<CudaProbe | null> } = {},
+): Promise<BuildMachine> {
   const options = { command: probeCommand };
   const [cuda, { probes }] = await Promise.all([
-    probeCuda(options),
+    (askCuda?.() ?? Promise.resolve(null)).then((answer) => answer ?? probeCuda(options)),
     probeAllTensorRt(wishes.tensorrt, { ...options, force: wishes.force }),
   ]);
   const l4t = l4tFromRelease(jetsonRelease());

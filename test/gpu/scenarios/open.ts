@@ -3,7 +3,9 @@ import { dirname, join } from "node:path";
 import { buildingEngines } from "../../../src/cli/build/engine_settings.ts";
 import type { CommandContext, Terminal } from "../../../src/cli/command.ts";
 import { mergeConfig } from "../../../src/config/config.ts";
+import type { TensorRtBackend } from "../../../src/backends/tensorrt/tensorrt_backend.ts";
 import type { Detector } from "../../../src/detect/detector.ts";
+import type { LoadedEngineFacts } from "../../../src/detect/gpu/engine_settings.ts";
 import { openDetector } from "../../../src/detect/open.ts";
 import { bundledPhoto, modelFromPath } from "../../../src/models/registry.ts";
 
@@ -35,11 +37,16 @@ export async function photos(): Promise<Map<string, Uint8Array<ArrayBuffer>>> {
   );
 }
 
-export async function openOnTensorRt({ tensorrt, models, settings = {} }: Wanted): Promise<Detector> {
+/** @param onLoaded told of the backend that serves */
+export async function openOnTensorRt(
+  { tensorrt, models, settings = {} }: Wanted,
+  onLoaded: (backend: TensorRtBackend) => void = () => {},
+): Promise<Detector> {
   const flags = { verify: "off", ...settings, tensorrt, models };
   const { config } = mergeConfig({ environment: {}, flags });
   const context = { config, terminal } as CommandContext;
-  return await openDetector(await defaultModel(), { backend: "tensorrt", engines: buildingEngines(context) });
+  const engines = { ...buildingEngines(context), onLoaded: (loaded: LoadedEngineFacts) => onLoaded(loaded.backend) };
+  return await openDetector(await defaultModel(), { backend: "tensorrt", engines });
 }
 
 export const openOnCpu = async (): Promise<Detector> =>

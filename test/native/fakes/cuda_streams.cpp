@@ -224,6 +224,11 @@ EXPORT int cuEventRecord(void* event, void* stream) {
     return 0;
   });
 }
+EXPORT int cuEventRecordWithFlags(void* event, void* stream, unsigned flags) {
+  // 1: each launch of the graph that is being captured records it.
+  if (flags > 1 || (flags == 1) != (fake::capture != nullptr)) return fake::INVALID_VALUE;
+  return cuEventRecord(event, stream);
+}
 EXPORT int cuEventSynchronize(void* event) {
   if (int const bad = fake::enter()) return bad;
   ++fake::counts.sleeps;

@@ -186,6 +186,35 @@ Deno.test("manager: a killed worker's request is tried again until its deadline"
   await manager.close();
 });
 
+Deno.test("manager: a worker that is killed from outside while it is started is started again, and requests wait", async () => {
+  const killed = many(12, () => new FakeWorker({ loading: true }));
+  const first = new FakeWorker({ automatic: false });
+  const { manager, clock, started, ask } = await fixture([first, ...killed], { crashLimit: 3 });
+  const request = ask();
+  await settled();
+  first.die("SIGKILL");
+  for (const worker of killed) {
+    for (let i = 0; i < 12 && started.at(-1) !== worker; i++) await clock.advance(100);
+    worker.die("SIGKILL");
+  }
+  await clock.advance(1100);
+  assert.equal(await request, "fulfilled");
+  assert.equal(started.length, 14);
+  await manager.close();
+});
+
+Deno.test("manager: when a lost GPU ends two starts in a row, the next worker is told to leave it alone", async () => {
+  const told: boolean[] = [];
+  const fault = () => new FakeWorker({ failure: new TrtdError("GPU_FAULT", "CUDA error 700") });
+  const { manager, clock } = await fixture([], {
+    startWorker: (_model, { withoutGpu }) => (told.push(withoutGpu), withoutGpu ? new FakeWorker() : fault()),
+  });
+  await clock.advance(1000);
+  assert.deepEqual(told, [false, false, true]);
+  assert.equal(manager.state.status, "ready");
+  await manager.close();
+});
+
 Deno.test("manager: what a crashed worker had is tried one by one, the others wait", async () => {
   const first = new FakeWorker({ automatic: false });
   const second = new FakeWorker({ automatic: false });
@@ -463,6 +492,30 @@ Deno.test("manager: a crash loop is given up with its reason, and a reload begin
   assert.deepEqual(events.filter(({ type }) => type === "gave_up").length, 1);
   broken = false;
   await manager.reload(FAKE_MODEL);
+  assert.equal(await ask(), "fulfilled");
+  await manager.close();
+});
+
+Deno.test("manager: a worker that the system does not start for now is tried until it works", async () => {
+  let refuses = false;
+  const workers: FakeWorker[] = [];
+  const { manager, clock, events, ask } = await fixture([], {
+    startWorker: () => {
+      if (refuses) throw new Error("Too many open files (os error 24)");
+      return workers[workers.push(new FakeWorker()) - 1]!;
+    },
+    crashLimit: 3,
+  });
+  assert.equal(await ask(), "fulfilled");
+  refuses = true;
+  workers[0]!.die("SIGKILL");
+  for (let i = 0; i < 20; i++) await clock.advance(10_000);
+  assert.equal(manager.state.status, "restarting");
+  assert.match(manager.state.reason!, /Too many open files/);
+  assert.equal(await ask(), "MODEL_NOT_READY");
+  assert.deepEqual(events.filter(({ type }) => type === "gave_up"), []);
+  refuses = false;
+  await clock.advance(10_000);
   assert.equal(await ask(), "fulfilled");
   await manager.close();
 });

@@ -3,8 +3,15 @@ import { type BatchLimits, nextBatch } from "../../../src/serving/policy/batch.t
 import { type EndCause, endCause, isBlamed, isSuspect, type KillReason } from "../../../src/serving/policy/blame.ts";
 import { canaryDifference } from "../../../src/serving/policy/canary.ts";
 import { hangLimitMs, hasRoomForTwo, isCanaryDue, isFresh, wearOf } from "../../../src/serving/policy/health.ts";
-import { nextMean, picturesPerWorker, retryAfterS } from "../../../src/serving/policy/load.ts";
-import { backOffMs, failuresAfter, givesUp, type Life, MAX_BACK_OFF_MS } from "../../../src/serving/policy/restart.ts";
+import { nextMean, picturesPerWorker, queueRoom, retryAfterS } from "../../../src/serving/policy/load.ts";
+import {
+  backOffMs,
+  failuresAfter,
+  givesUp,
+  type Life,
+  MAX_BACK_OFF_MS,
+  pauseMs,
+} from "../../../src/serving/policy/restart.ts";
 
 Deno.test("policy: a worker's end has one cause, and what is counted against whom follows from it", () => {
   const rows: [signal: string | null, killedFor: KillReason | null, EndCause, blamed: boolean, suspect: boolean][] = [
@@ -39,6 +46,7 @@ Deno.test("policy: a worker's end has one cause, and what is counted against who
 Deno.test("policy: the first restart is at once, later ones wait longer up to a limit", () => {
   assert.deepEqual([0, 1, 2, 3, 4].map(backOffMs), [0, 0, 100, 200, 400]);
   assert.equal(backOffMs(1000), MAX_BACK_OFF_MS);
+  assert.deepEqual([pauseMs(0, 1), pauseMs(0, 3), pauseMs(0, 1000), pauseMs(6, 3)], [0, 200, 1000, 1600]);
 });
 
 Deno.test("policy: failures in a row are those that a worker has by itself", () => {
@@ -46,7 +54,7 @@ Deno.test("policy: failures in a row are those that a worker has by itself", () 
   const rows: [Partial<Life>, number][] = [
     [{}, 4],
     [{ readyMs: null }, 4],
-    [{ readyMs: null, cause: "killed" }, 4],
+    [{ readyMs: null, cause: "killed" }, 3],
     [{ answered: 1 }, 0],
     [{ readyMs: 10_000 }, 0],
     [{ cause: "killed" }, 0],
@@ -94,6 +102,20 @@ Deno.test("policy: Retry-After follows the queue and stays between 1 and 60 seco
   assert.equal(retryAfterS({ requests: 64, workers: 1, meanMs: 100 }), 4);
   assert.equal(retryAfterS({ requests: 64, workers: 2, meanMs: 100 }), 2);
   assert.equal(retryAfterS({ requests: 10_000, workers: 1, meanMs: 5000 }), 60);
+});
+
+Deno.test("policy: so many may wait as are answered in time, eight always, never more than the limit", () => {
+  const bounds = { limit: 64, waitMs: 1500, workers: 1 };
+  const rows: [number | null, workers: number, number][] = [
+    [null, 1, 64],
+    [0, 1, 64],
+    [1, 1, 64],
+    [50, 1, 30],
+    [50, 2, 60],
+    [1000, 1, 8],
+  ];
+  for (const [meanMs, workers, room] of rows) assert.equal(queueRoom({ ...bounds, workers, meanMs }), room);
+  assert.equal(queueRoom({ ...bounds, limit: 4, meanMs: 1000 }), 4);
 });
 
 Deno.test("policy: the mean starts with the first sample and moves towards later ones", () => {

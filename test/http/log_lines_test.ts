@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { grayPicture } from "../serving/gray_picture.ts";
+import { type ServeProcess, startServe, writeTinyModel } from "./serve_process.ts";
+
+const folder = Deno.makeTempDirSync({ prefix: "trtd-test-" });
+globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
+const FLAGS = ["--model", writeTinyModel(folder), "--backend", "onnxruntime", "--threads", "1"];
+
+interface Line {
+  readonly level: string;
+  readonly message: string;
+  readonly logger: string;
+  readonly properties: Readonly<Record<string, unknown>>;
+}
+
+const detect = async ({ url }: ServeProcess, id: string, body = grayPicture()): Promise<number> => {
+  const headers = { "content-type": "image/png", "x-request-id": id };
+  const response = await fetch(`${url}/v1/detect`, { method: "POST", body, headers });
+  await response.body?.cancel();
+  assert.equal(response.headers.get("x-request-id"), id);
+  return response.status;
+};
+
+/** Lines of a request, once there are so many. */
+async function linesOf(server: ServeProcess, id: string, count: number): Promise<Line[]> {
+  let found: Line[] = [];
+  for (let attempt = 0; attempt < 100 && found.length < count; attempt++) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    // Notes of the start stand beside the log.
+    const whole = server.stderr().split("\n").slice(0, -1).filter((line) => !line.startsWith("trtd: "));
+    found = whole.map((line): Line => JSON.parse(line)).filter(({ properties }) => properties["request_id"] === id);
+  }
+  return found;
+}
+
+const template = ({ level, logger, message }: Line) => [level, logger, message];
+
+Deno.test("logs: a request has its id in every line about it, of the manager and of the worker", async () => {
+  await using server = await startServe([...FLAGS, "--log-level", "debug", "--log-format", "json"]);
+  await server.ready();
+  assert.equal(await detect(server, "good-1"), 200);
+  assert.equal(await detect(server, "bad-1", grayPicture().slice(0, 40)), 422);
+
+  const good = await linesOf(server, "good-1", 3);
+  const [given, answered, access] = good;
+  assert.deepEqual(good.map(({ level, logger }) => [level, logger]), [
+    ["DEBUG", "trtd.serving"],
+    ["DEBUG", "trtd.serving"],
+    ["INFO", "trtd.http"],
+  ]);
+  assert.match(given!.message, /to worker \d+ after \d+ ms/);
+  assert.equal(given!.properties["pid"], server.workers()[0]);
+  assert.match(answered!.message, /found 1 in \d+ ms on "onnxruntime", batch of 1/);
+  assert.ok((answered!.properties["timings_ms"] as { inference: number }).inference > 0);
+  const { method, path, status, ms, route } = access!.properties;
+  assert.deepEqual([method, path, status, route], ["POST", "/v1/detect", 200, "/v1/detect"]);
+  assert.ok((ms as number) >= 0);
+
+  const bad = await linesOf(server, "bad-1", 3);
+  assert.deepEqual(bad.map(template).at(-2)!.slice(0, 2), ["DEBUG", "trtd.serving"]);
+  assert.match(bad.at(-2)!.message, /IMAGE_/);
+  assert.equal(bad.at(-1)!.properties["code"], bad.at(-2)!.properties["code"]);
+});
+
+Deno.test("logs: a request that is tried again says why, between its two workers", async () => {
+  await using server = await startServe([...FLAGS, "--log-level", "debug", "--log-format", "json"]);
+  await server.ready();
+  const [worker] = server.workers();
+  Deno.kill(worker!, "SIGSTOP");
+  const answer = detect(server, "again-1");
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  Deno.kill(worker!, "SIGKILL");
+  assert.equal(await answer, 200);
+  const lines = await linesOf(server, "again-1", 5);
+  assert.deepEqual(lines.map(({ level }) => level), ["DEBUG", "INFO", "DEBUG", "DEBUG", "INFO"]);
+  assert.match(lines[1]!.message, /tried again.*SIGKILL/);
+  assert.deepEqual(lines.flatMap(({ properties: { pid } }) => pid ?? []), [worker, server.workers()[0]]);
+});
+
+Deno.test("logs: at info there is one line a request, none for health and metrics, and a text that people read", async () => {
+  await using server = await startServe([...FLAGS, "--log-level", "info"]);
+  await server.ready();
+  assert.equal(await detect(server, "text-1"), 200);
+  for (const path of ["/metrics", "/health/live"]) await (await fetch(`${server.url}${path}`)).body?.cancel();
+  await (await fetch(`${server.url}/nothing`, { headers: { "x-request-id": "text-2" } })).body?.cancel();
+  for (let i = 0; i < 100 && !server.stderr().includes("text-2"); i++) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  const lines = server.stderr().split("\n").filter((line) => / \[INF\] trtd·http: /.test(line));
+  assert.equal(lines.length, 2, server.stderr());
+  assert.match(lines[0]!, /"POST" "\/v1\/detect" 200 \d+ ms "text-1"$/);
+  assert.match(lines[1]!, /"GET" "\/nothing" 404 "ROUTE_NOT_FOUND" \d+ ms "text-2"$/);
+});
