@@ -46,8 +46,8 @@ export interface PipelineSpec {
   /** Microseconds of asking the GPU again and again before the thread sleeps: short waits end sooner. @default 1500 */
   readonly spinUs?: number;
   /**
-   * Let up to three threads of the process help to copy frames of 1 MiB and more into pinned memory: faster with idle
-   * cores, slower on a busy machine. @default false
+   * Let up to three threads of the process help to copy frames of 1 MiB and more into pinned memory. On an H100 with 16
+   * idle cores nothing is won: the device then fetches slower what lies in several cores' caches. @default false
    */
   readonly sharedCopies?: boolean;
 }

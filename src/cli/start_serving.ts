@@ -91,6 +91,7 @@ export async function startServing(config: Config, start: ServingStart): Promise
       path,
       service: manager,
       settings: config,
+      slotsMax: slotsOf(config),
       rings,
       models: names,
       onError,
@@ -106,6 +107,11 @@ export async function startServing(config: Config, start: ServingStart): Promise
     drainProducers: async () => await producers?.drain(),
     close: () => kept.disposeAsync(),
   };
+}
+
+/** Slots of a producer: all of them together do not fill the queue by themselves. */
+function slotsOf({ queue_limit, producer_rings }: Config): number {
+  return Math.max(1, Math.min(64, Math.floor(queue_limit / producer_rings)));
 }
 
 /** The shared memory of workers and of local producers. */

@@ -181,7 +181,7 @@ const HTTP = {
   }),
   max_connections: setting("number", () => z.number().int().min(1).max(100_000), {
     default: 1024,
-    help: "Most open connections",
+    help: "Most open connections; fewer where the process may open fewer files (ulimit -n)",
     placeholder: "N",
     commands: SERVING,
   }),

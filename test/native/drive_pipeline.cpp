@@ -150,6 +150,25 @@ void check(uint64_t pipeline, int seed, uint32_t count) {
   }
 }
 
+// In two calls; in one where nothing was started.
+void startAndCheck(uint64_t pipeline, int seed, uint32_t count, bool asking) {
+  Frames const frames(seed, count, 1);
+  trtd_error error;
+  double times[7];
+  int32_t started = 0, done = 0;
+  must(trtd_pipeline_start, pipeline, frames.records.data(), count, frames.scores.data(), frames.ious.data(),
+       frames.limits.data(), static_cast<double const*>(nullptr), static_cast<uint32_t const*>(nullptr), &started);
+  if (started == 0) {
+    if (runOf(pipeline, frames, 0, &error) != TRTD_OK) throw Stop{error};
+  } else if (asking) {
+    while (done == 0) must(trtd_pipeline_poll, pipeline, &done, &times[0]);
+  } else {
+    expect(runOf(pipeline, frames, 0, &error) == TRTD_INVALID_ARGUMENT, "a run while one is started");
+    must(trtd_pipeline_finish, pipeline, &times[0]);
+  }
+  check(pipeline, seed, count);
+}
+
 void runAndCheck(uint64_t pipeline, int seed, uint32_t count, int32_t scale, int32_t flags = 0) {
   Frames const frames(seed, count, scale);
   trtd_error error;
@@ -163,6 +182,17 @@ void whole(Rig const& rig) {
     runAndCheck(pipeline, run, 1 + static_cast<uint32_t>(run / 4) % BATCH, 1 + run % 3, run % 7 == 6 ? TRTD_RUN_TIMED : 0);
   }
   runAndCheck(pipeline, 5, 2, 24);
+  uint64_t const here = rig.pipeline(true, 0);
+  for (int run = 0; run < 12; ++run) startAndCheck(here, run, 1 + static_cast<uint32_t>(run / 3) % BATCH, run % 2 == 0);
+  {
+    // Closed in the middle of a run.
+    Frames const frames(1, 4, 1);
+    int32_t started = 0;
+    must(trtd_pipeline_start, here, frames.records.data(), uint32_t{4}, frames.scores.data(), frames.ious.data(),
+         frames.limits.data(), static_cast<double const*>(nullptr), static_cast<uint32_t const*>(nullptr), &started);
+    expect(started == 1, "a graph of four");
+  }
+  must(trtd_close, here);
   trtd_pipeline_info info;
   must(trtd_pipeline_facts, pipeline, &info);
   expect(info.runs == 31 && info.refusal[0] == 0 && info.device_bytes > 0, "facts");

@@ -269,6 +269,50 @@ export async function pipelineTimes({ rig: options }: { rig: RigOptions }) {
   return { timed, again, plain, graphs, asked, woken };
 }
 
+/** Runs that are begun on the calling thread. */
+export async function pipelineHere({ rig: options }: { rig: RigOptions }) {
+  fake("");
+  const tried: Record<string, unknown> = {};
+  let boxes = 0;
+  const rig = await (async () => {
+    using rig = await Rig.open(options);
+    const reference = await rig.reference();
+    const pipeline = await rig.pipeline(), sleeping = await rig.pipeline({ spinUs: 0 });
+    for (const one of [pipeline, sleeping]) {
+      for (let run = 0; run < 12; run++) {
+        const job = jobOf(run, 1 + Math.floor(run / 3) % 4);
+        await one.run(job.frames, job.questions, { here: true });
+        const found = job.frames.map((_, i) => one.read(i));
+        assert.deepEqual(found, await reference(job.frames, job.questions), `run ${run}`);
+        boxes += found.reduce((sum, { labels }) => sum + labels.length, 0);
+      }
+    }
+    tried["launches"] = rig.counts().graphLaunches;
+    const job = jobOf(3, 1), here = { here: true };
+    for (let run = 0; run < 2; run++) await pipeline.run(job.frames, job.questions, here);
+    // Without a graph, and with one that is no longer launched, the run is made all the same.
+    const plain = await rig.pipeline({ cudaGraph: false });
+    await plain.run(job.frames, job.questions, here);
+    assert.deepEqual(plain.read(0), pipeline.read(0));
+    fake("cuda-graph-launch=2");
+    await pipeline.run(job.frames, job.questions, here);
+    assert.deepEqual(plain.read(0), pipeline.read(0));
+    tried["refusal"] = pipeline.facts().graphRefusal;
+    fake("cuda-slow=20");
+    const slow = sleeping.run(job.frames, job.questions, here);
+    tried["two at once"] = await sleeping.run(job.frames, job.questions, here).catch(String);
+    await slow;
+    await sleeping.run(job.frames, job.questions, here);
+    fake("");
+    await sleeping.run(job.frames, job.questions, here);
+    fake("cuda-sync=700");
+    tried["fault"] = await attempt(async () => void await sleeping.run(job.frames, job.questions, here));
+    tried["after"] = await attempt(async () => void await sleeping.run(job.frames, job.questions, here));
+    return rig;
+  })();
+  return { ...tried, boxes, left: leftOf(rig.counts()) };
+}
+
 /** JPEG files and RGB frames in one run. */
 export async function pipelineJpeg({ rig: options, nvjpeg }: { rig: RigOptions; nvjpeg: string }) {
   fake("nvjpeg-hardware=1");

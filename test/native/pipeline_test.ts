@@ -337,20 +337,41 @@ nativeTest("pipeline: six pipelines at once, with graphs and without, have the b
   assert.deepEqual([end.stale, end.left], [false, NOTHING_LEFT]);
 });
 
-nativeTest("pipeline: stages are timed without a graph, and a thread asks first and sleeps then", async () => {
-  const { timed, again, plain, graphs, asked, woken } = await scenario<Record<string, never>>("pipelineTimes", {
-    rig: rigOf("10.16"),
-  });
-  for (const times of [timed, again] as unknown as Record<string, number>[]) {
-    const { total, ...stages } = times;
-    assert.ok(Object.values(stages).every((ms) => ms >= 0) && stages.letterbox! > 0 && stages.postprocess! > 0);
-    assert.ok(Object.values(stages).reduce((sum, ms) => sum + ms, 0) <= total! * 1.05, JSON.stringify(times));
-  }
-  const { letterbox, postprocess, download, decode, inference, total } = plain as unknown as Record<string, number>;
-  assert.deepEqual([letterbox, postprocess, download, decode], [0, 0, 0, 0]);
-  assert.ok(inference! >= 19 && total! >= inference!, JSON.stringify(plain));
-  assert.deepEqual([graphs, asked, woken], [0, 0, 1]);
-});
+nativeTest(
+  "pipeline: stages are timed inside a graph from the second time on, and a thread asks first and sleeps then",
+  async () => {
+    const { timed, again, plain, graphs, asked, woken } = await scenario<Record<string, never>>("pipelineTimes", {
+      rig: rigOf("10.16"),
+    });
+    for (const times of [timed, again] as unknown as Record<string, number>[]) {
+      const { total, ...stages } = times;
+      assert.ok(Object.values(stages).every((ms) => ms >= 0) && stages.letterbox! > 0 && stages.postprocess! > 0);
+      assert.ok(Object.values(stages).reduce((sum, ms) => sum + ms, 0) <= total! * 1.05, JSON.stringify(times));
+    }
+    const { letterbox, postprocess, download, decode, inference, total } = plain as unknown as Record<string, number>;
+    assert.deepEqual([letterbox, postprocess, download, decode], [0, 0, 0, 0]);
+    assert.ok(inference! >= 19 && total! >= inference!, JSON.stringify(plain));
+    assert.deepEqual([graphs, asked, woken], [1, 0, 1]);
+  },
+);
+
+nativeTest(
+  "pipeline: a run that is begun on the calling thread has the same boxes, graph or none, fault or none",
+  async () => {
+    const end = await scenario<Record<string, unknown>>("pipelineHere", { rig: rigOf("10.16") });
+    const { boxes, launches, refusal, fault, after, left } = end;
+    assert.ok(boxes as number > 20 && launches as number >= 16, JSON.stringify(end));
+    assert.equal(refusal, "cuGraphLaunch failed with 2");
+    assert.equal(end["two at once"], "RangeError: A run of this pipeline is under way");
+    for (const failed of [fault, after] as Failure[]) {
+      assert.deepEqual([failed.status, failed.code], [
+        "CUDA_ERROR",
+        700,
+      ]);
+    }
+    assert.deepEqual(left, NOTHING_LEFT);
+  },
+);
 
 nativeTest("pipeline: JPEG files and RGB frames share a run, and a file that is refused is named", async () => {
   const nvjpeg = join(shimAndFakes().fakes, "nvjpeg", "libnvjpeg.so.13");

@@ -35,8 +35,6 @@ export interface TensorRtOptions {
   readonly cudaGraph?: boolean;
   /** Decode JPEG files on the GPU where nvJPEG is. @default true */
   readonly gpuDecode?: boolean;
-  /** Let other threads help to copy large frames. @default with four cores or more */
-  readonly sharedCopies?: boolean;
   /** TensorRT-RTX: where compiled kernels are kept. @default nowhere */
   readonly kernels?: KernelStore | null;
   /** Why something better does not answer. @default null */

@@ -40,9 +40,6 @@ const log = getLogger(["trtd", "tensorrt"]);
 /** Bytes for the question whether the device still answers. */
 const ASKED_BYTES = 256;
 
-/** Cores from which other threads help to copy frames: with fewer they would be in the way. */
-const SHARING_CORES = 4;
-
 /** What the kernels were given up for. */
 class NoKernels extends Error {}
 
@@ -135,7 +132,6 @@ export class TensorRtBackend implements Backend {
           detections,
           jpeg,
           cudaGraph: this.#options.cudaGraph ?? true,
-          sharedCopies: this.#options.sharedCopies ?? navigator.hardwareConcurrency >= SHARING_CORES,
         }),
       );
       for (const size of warmedSizes(sizes, this.#loaded.rtx)) await pipeline.run(...warmUpFrames(layout, size));

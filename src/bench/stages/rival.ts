@@ -59,14 +59,12 @@ class RivalProcess {
   readonly #reading: Promise<void>;
   #said = "";
   #text = "";
-  #ended = false;
 
   constructor(child: Deno.ChildProcess, name: string) {
     this.#child = child;
     this.#name = name;
     this.#input = child.stdin.getWriter();
     this.#lines = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-    child.status.then(() => this.#ended = true);
     this.#reading = this.#listen();
   }
 

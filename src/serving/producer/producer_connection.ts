@@ -10,8 +10,6 @@ import { type DetectLine, detectSchema, errorFields, helloSchema, PROTOCOL } fro
 
 /** Slots begin at pages, so that a producer may map one alone; pages are 64 KiB on some aarch64 kernels. */
 const PAGE_BYTES = 4096;
-/** Most slots of a producer: no more of its pictures are under way at once. */
-const SLOTS_MAX = 64;
 /** Requests in a row that could never be answered, after which a producer is not believed any more. */
 const FAULTS_MAX = 100;
 /** What a request id may consist of (src/http/request_id.ts). */
@@ -33,6 +31,8 @@ export interface ProducerOptions {
   readonly settings: ProducerSettings;
   /** Names of the served models; the first is the default. */
   readonly models: readonly string[];
+  /** Most slots of a producer: no more of its pictures are under way at once. */
+  readonly slotsMax: number;
   /** The ring that is this producer's from its hello to its end. @throws {TrtdError} `PRODUCERS_FULL` */
   takeRing(): Ring;
   /** Send one message; they arrive in order. */
@@ -106,11 +106,11 @@ export class ProducerConnection {
     if (!parsed.success) {
       throw new TrtdError("REQUEST_INVALID", `The first line must say hello: ${problemOf(parsed.error)}`);
     }
-    const { models, send, takeRing } = this.#options;
+    const { models, slotsMax, send, takeRing } = this.#options;
     const slotBytes = Math.ceil(parsed.data.slot_bytes / PAGE_BYTES) * PAGE_BYTES;
     const ring = takeRing();
     this.#ring = ring;
-    const slots = Math.min(SLOTS_MAX, Math.floor(ring.bytes / slotBytes));
+    const slots = Math.min(slotsMax, Math.floor(ring.bytes / slotBytes));
     if (slots < 1) {
       throw new TrtdError(
         "SHARED_MEMORY_UNAVAILABLE",

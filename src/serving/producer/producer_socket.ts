@@ -11,6 +11,7 @@ const log = getLogger(["trtd", "serving"]);
 
 /** Connections beyond one for each ring: of programs that have not said hello yet, or are told that they are too many. */
 const WAITING_MAX = 16;
+const SLOTS_MAX = 64;
 /** Longest wait for answers when the server ends at once. */
 const CLOSE_WAIT_MS = 2000;
 
@@ -22,6 +23,8 @@ export interface ProducerSocketOptions {
   readonly rings: readonly Ring[];
   /** Names of the served models; the first is the default. */
   readonly models: readonly string[];
+  /** Most slots of a producer. @default 64 */
+  readonly slotsMax?: number;
   readonly times?: LineTimes;
   /** Told every error that answers a request or a connection. */
   readonly onError?: ((error: TrtdError) => void) | undefined;
@@ -99,7 +102,7 @@ export class ProducerSocket {
   }
 
   async #serve(connection: Deno.UnixConn): Promise<void> {
-    const { service, settings, models, rings, times = {}, onError } = this.#options;
+    const { service, settings, models, rings, slotsMax = SLOTS_MAX, times = {}, onError } = this.#options;
     const sender = new LineSender(connection);
     if (this.#connections.size >= rings.length + WAITING_MAX) {
       const detail = `${this.#connections.size} programs are connected already`;
@@ -110,7 +113,7 @@ export class ProducerSocket {
     let ring: Ring | null = null;
     const takeRing = () => ring = this.#takeRing();
     const send = (message: unknown) => sender.send(message);
-    const producer = new ProducerConnection({ service, settings, models, takeRing, send, onError });
+    const producer = new ProducerConnection({ service, settings, models, slotsMax, takeRing, send, onError });
     if (this.#draining) producer.drain();
     this.#producers.add(producer);
     try {

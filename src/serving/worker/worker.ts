@@ -138,9 +138,8 @@ class Worker {
         },
       });
       const annotated = annotate ? await this.#detector!.annotate(asked!, result) : undefined;
-      const sent = this.#reply({ type: "answer", id, batch, result }, annotated);
       logAnswered(request_id, result, batch);
-      await sent;
+      await this.#reply({ type: "answer", id, batch, result }, annotated);
     } catch (thrown) {
       const error = trtdErrorFrom(thrown);
       logFailed(request_id, this.#model, error);
