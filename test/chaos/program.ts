@@ -177,10 +177,10 @@ export function residentKb(pid: number): number {
   return Number(/^VmRSS:\s+(\d+)/m.exec(Deno.readTextFileSync(`/proc/${pid}/status`))![1]);
 }
 
-/** SIGKILL to a process that may be gone. */
-export function killQuietly(pid: number): void {
+/** A signal to a process that may be gone. @param signal @default SIGKILL */
+export function killQuietly(pid: number, signal: Deno.Signal = "SIGKILL"): void {
   try {
-    Deno.kill(pid, "SIGKILL");
+    Deno.kill(pid, signal);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound || error instanceof TypeError)) throw error;
   }

@@ -48,7 +48,7 @@ export async function soak({ program, model, report }: ChaosContext, ms: number)
         faults++;
       }
       if (performance.now() - killedMs > KILL_EVERY_MS) {
-        Deno.kill(await server.worker(), random() < 0.8 ? "SIGKILL" : "SIGSEGV");
+        Deno.kill(await server.worker(), random() < 0.8 ? "SIGKILL" : "SIGABRT");
         killedMs = performance.now();
         kills++;
       }
