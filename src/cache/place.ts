@@ -3,7 +3,7 @@
  *
  *     <root>                                  <models>/trt, or a folder of the user's cache where that cannot be written
  *       .timing/<gpu>.cache                   timings of tactics, per TensorRT and GPU
- *       .runtime/<gpu>.cache                  compiled kernels of TensorRT-RTX, per GPU and driver
+ *       .runtime/<gpu>-<engine>.cache         compiled kernels of TensorRT-RTX, per engine, GPU and driver
  *       <model>/model.json                    which model file the name belongs to
  *       <model>/<precision>/bs<batch>/        the place of an engine; with the layout per-device: one folder <device> deeper
  *         <model>.engine                      the engine
@@ -101,6 +101,11 @@ export interface SideFileOwner {
   readonly driver: string | null;
 }
 
+/** A file that may be lost. `engine` is the SHA-256 of the engine whose kernels they are. */
+export type SideFile =
+  | { readonly kind: "timing"; readonly owner: SideFileOwner }
+  | { readonly kind: "runtime"; readonly owner: SideFileOwner; readonly engine: string };
+
 const gpuSlug = ({ product, version, gpu }: SideFileOwner): string =>
   `${product}-${version}-sm${gpu.computeCapability.replace(/\D/g, "")}-${slugOf(gpu.name)}`;
 
@@ -108,6 +113,15 @@ const gpuSlug = ({ product, version, gpu }: SideFileOwner): string =>
 export const timingCachePath = (root: string, owner: SideFileOwner): string =>
   join(root, ".timing", `${gpuSlug(owner)}.cache`);
 
-/** Path of TensorRT-RTX's cache of compiled kernels per GPU and driver. Losing it costs time only. */
-export const runtimeCachePath = (root: string, owner: SideFileOwner): string =>
-  join(root, ".runtime", `${gpuSlug(owner)}-driver-${slugOf(owner.driver ?? "unknown")}.cache`);
+/** Digits of an engine's digest in the name of its kernels' file. */
+const ENGINE_DIGITS = 16;
+
+/**
+ * Path of TensorRT-RTX's cache of compiled kernels per engine, GPU and driver: one for all engines would be read whole by
+ * each, and processes with different engines would overwrite each other's. Losing it costs time only.
+ * @param engine SHA-256 of the engine's file
+ */
+export const runtimeCachePath = (root: string, owner: SideFileOwner, engine: string): string => {
+  const driver = slugOf(owner.driver ?? "unknown");
+  return join(root, ".runtime", `${gpuSlug(owner)}-driver-${driver}-${engine.slice(0, ENGINE_DIGITS)}.cache`);
+};

@@ -14,7 +14,7 @@ import {
   type EnginePlace,
   placeIn,
   runtimeCachePath,
-  type SideFileOwner,
+  type SideFile,
   siteOf,
   timingCachePath,
 } from "./place.ts";
@@ -212,12 +212,14 @@ export class EngineCache {
    * that somebody else could have written is removed.
    * @throws {TrtdError} `CACHE_FOLDER_UNUSABLE`, `OUTPUT_UNWRITABLE`
    */
-  async sideFile(kind: "timing" | "runtime", owner: SideFileOwner): Promise<string> {
-    const pathIn = kind === "timing" ? timingCachePath : runtimeCachePath;
+  async sideFile(side: SideFile): Promise<string> {
+    const { owner } = side;
     const { trust } = this.keeper.judge;
     const refused: string[] = [];
     for (const root of this.roots) {
-      const path = pathIn(root.path, owner);
+      const path = side.kind === "timing"
+        ? timingCachePath(root.path, owner)
+        : runtimeCachePath(root.path, owner, side.engine);
       const reason = await withCode(path, async () => {
         const whyNot = await prepareFolder(root, dirname(path), trust);
         const info = whyNot === null ? await infoOf(path) : null;

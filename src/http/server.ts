@@ -48,6 +48,7 @@ export class HttpServer {
   readonly #server: Server;
   readonly #settings: ServerSettings;
   readonly #maxConnections: number;
+  readonly #backlog: number;
   readonly #onRefused: (error: TrtdError) => void;
   readonly #open = new Set<ServerResponse>();
   /** Connections that are closed after the answer they have; what else comes on them is no request. */
@@ -63,7 +64,9 @@ export class HttpServer {
     this.host = settings.host;
     this.port = 0;
     this.enforcesTimeouts = server instanceof TcpServer;
-    this.#maxConnections = connectionLimitHere(settings.max_connections, this.enforcesTimeouts ? 1 : BEHIND_GATE);
+    const limit = connectionLimitHere(settings.max_connections, this.enforcesTimeouts ? 1 : BEHIND_GATE);
+    this.#maxConnections = limit.max;
+    this.#backlog = limit.backlog;
   }
 
   /**
@@ -91,7 +94,7 @@ export class HttpServer {
     server.once("error", listening.reject);
     try {
       const [host, port] = made.enforcesTimeouts ? [settings.host, settings.port] : ["127.0.0.1", 0];
-      server.listen(port, host, () => listening.resolve());
+      server.listen(port, host, made.#backlog, () => listening.resolve());
       await listening.promise;
       (made as { port: number }).port = (server.address() as AddressInfo).port;
       if (!made.enforcesTimeouts) made.#putGateBefore();

@@ -156,14 +156,14 @@ Deno.test("cache: of one place at most eight engines of other keys are kept", as
 Deno.test("cache: the folders of side files are there, and losing one is harmless", async () => {
   await using box = await setUp();
   const owner = { product: "tensorrt-rtx", version: "1.6.1.120", gpu: INPUTS.gpu!, driver: "580.95.05" } as const;
-  const timing = await box.open().sideFile("timing", owner);
-  const runtime = await box.open().sideFile("runtime", owner);
+  const timing = await box.open().sideFile({ kind: "timing", owner });
+  const runtime = await box.open().sideFile({ kind: "runtime", owner, engine: "0123456789abcdef".repeat(4) });
   const name = "tensorrt-rtx-1.6.1.120-sm89-nvidia-geforce-rtx-4090";
   assert.equal(timing, join(box.modelsDir, "trt", ".timing", `${name}.cache`));
-  assert.equal(runtime, join(box.modelsDir, "trt", ".runtime", `${name}-driver-580-95-05.cache`));
+  assert.equal(runtime, join(box.modelsDir, "trt", ".runtime", `${name}-driver-580-95-05-0123456789abcdef.cache`));
   await Deno.writeTextFile(timing, "t");
   await Deno.remove(join(box.modelsDir, "trt", ".timing"), { recursive: true });
-  assert.equal(await box.open().sideFile("timing", owner), timing);
+  assert.equal(await box.open().sideFile({ kind: "timing", owner }), timing);
   await Deno.writeTextFile(timing, "t");
 });
 

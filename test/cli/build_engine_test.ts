@@ -307,19 +307,22 @@ nativeTest(
     }),
 );
 
-nativeTest("build-engine: RTX's compiled kernels are kept per GPU and driver, and given to the next engine", () => {
-  const options = { set: "rtx-1.6" };
-  return withCli(options, ["--json"], async (cli) => {
-    const first = JSON.parse((await cli.end).out);
-    assert(first.report.loaded.runtime_cache.written_bytes > 0);
-    const kernels = filesUnder(join(cli.cwd, "models/trt/.runtime"));
-    assert.equal(kernels.length, 2);
-    assert.match(kernels[0]!, /^tensorrt-rtx-1\.6\.1\.7-sm89-nvidia-fake-4090-driver-.*\.cache$/);
-    const second = JSON.parse((await again(cli, options, ["pets.onnx", "--rebuild"])).out);
-    const { given_bytes: given, accepted } = second.report.loaded.runtime_cache;
-    assert.deepEqual([given, accepted], [first.report.loaded.runtime_cache.written_bytes, true]);
-  });
-});
+nativeTest(
+  "build-engine: RTX's compiled kernels are kept per engine, GPU and driver, and given to it when it is built again",
+  () => {
+    const options = { set: "rtx-1.6" };
+    return withCli(options, ["--json"], async (cli) => {
+      const first = JSON.parse((await cli.end).out);
+      assert(first.report.loaded.runtime_cache.written_bytes > 0);
+      const kernels = filesUnder(join(cli.cwd, "models/trt/.runtime"));
+      assert.equal(kernels.length, 2);
+      assert.match(kernels[0]!, /^tensorrt-rtx-1\.6\.1\.7-sm89-nvidia-fake-4090-driver-.*-[0-9a-f]{16}\.cache$/);
+      const second = JSON.parse((await again(cli, options, ["pets.onnx", "--rebuild"])).out);
+      const { given_bytes: given, accepted } = second.report.loaded.runtime_cache;
+      assert.deepEqual([given, accepted], [first.report.loaded.runtime_cache.written_bytes, true]);
+    });
+  },
+);
 
 nativeTest("build-engine: --retry allows a smaller batch, and says what became smaller", () => {
   const options = { set: "10.16", script: "oombatch=2", model: detector(["batch", 3, 64, 64]) };

@@ -157,7 +157,7 @@ async function openHit(
 ): Promise<Detector> {
   const { config } = engines;
   const { plan, machine, shim } = planned.request;
-  const file = await kernelFile(cache, sideFileOwner(plan, machine));
+  const file = await kernelFile(cache, { engine: hit.entry.engine.sha256, owner: sideFileOwner(plan, machine) });
   for (const remark of file?.remarks ?? []) log.warning("{remark}", { remark });
   try {
     const backend = await openTensorRt({ path: hit.path, bytes: hit.bytes, precision }, {

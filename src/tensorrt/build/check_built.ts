@@ -19,13 +19,13 @@ export interface CheckOptions {
 
 /**
  * Loads an engine on the GPU of its plan, in a child process. The kernels that TensorRT-RTX compiles for it are kept
- * per GPU and driver, so that the next load need not compile them.
+ * per engine, GPU and driver, so that the next load need not compile them.
  * @throws {TrtdError} the failure of the load
  */
 export async function checkBuilt(engine: UncheckedEngine, options: CheckOptions): Promise<LoadRecord> {
   const { cache, machine, shim, signal, load = checkEngine } = options;
   const { path, sha256, plan } = engine;
-  const kernels = await kernelFile(cache, sideFileOwner(plan, machine));
+  const kernels = await kernelFile(cache, { engine: sha256, owner: sideFileOwner(plan, machine) });
   const kept = kernels?.path ?? null;
   const part = kept === null ? null : kernelPart(kept);
   try {

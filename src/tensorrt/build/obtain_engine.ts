@@ -220,7 +220,7 @@ async function withTimings(cache: Pick<EngineCache, "sideFile">, { plan, machine
   );
   if (owner === null || !has || plan.timing_cache !== null) return plan;
   try {
-    return { ...plan, timing_cache: await cache.sideFile("timing", owner) };
+    return { ...plan, timing_cache: await cache.sideFile({ kind: "timing", owner }) };
   } catch (error) {
     if (!(error instanceof TrtdError)) throw error;
     return { ...plan, remarks: [...plan.remarks, `Timings of tactics are not kept: ${error.message}`] };

@@ -1,4 +1,4 @@
-/** TensorRT-RTX's cache of compiled kernels, kept beside the engine cache: one file for a GPU, driver and TensorRT. */
+/** TensorRT-RTX's cache of compiled kernels, kept beside the engine cache: a file for an engine, GPU, driver and TensorRT. */
 import { createHash } from "node:crypto";
 import type { SideFileOwner } from "../../cache/place.ts";
 import type { EngineCache } from "../../cache/store.ts";
@@ -14,14 +14,17 @@ export interface KernelFile {
   readonly remarks: readonly string[];
 }
 
-/** @returns null for a TensorRT that has none, and for an engine that is for no GPU of this machine */
+/**
+ * @param of the engine's SHA-256, and the GPU that it runs on
+ * @returns null for a TensorRT that has none, and for an engine that is for no GPU of this machine
+ */
 export async function kernelFile(
   cache: Pick<EngineCache, "sideFile">,
-  owner: SideFileOwner | null,
+  { engine, owner }: { readonly engine: string; readonly owner: SideFileOwner | null },
 ): Promise<KernelFile | null> {
   if (owner === null || owner.product !== "tensorrt-rtx") return null;
   try {
-    const path = await cache.sideFile("runtime", owner);
+    const path = await cache.sideFile({ kind: "runtime", owner, engine });
     const sha256 = await Deno.readTextFile(digestPath(path)).then((text) => text.trim(), () => "");
     return { path, read: /^[0-9a-f]{64}$/.test(sha256) ? { path, sha256 } : null, remarks: [] };
   } catch (error) {
