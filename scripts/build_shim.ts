@@ -210,13 +210,12 @@ export async function buildRelease(architecture: ReleaseArchitecture): Promise<s
     if (await readText(stamp) === digest && await exists(library)) return library;
     const sources = (await sourcesUnder(join(ROOT, "cpp", "src"))).filter((path) => path.endsWith(".cpp"));
     const flags = ["-std=c++17", "-O2", "-DNDEBUG", "-fPIC", "-fvisibility=hidden", "-fvisibility-inlines-hidden"];
-    const include = ["-I", join(ROOT, "cpp", "include")];
+    const include = ["-I", join(ROOT, "cpp", "include"), "-I", join(ROOT, "cpp", "src")];
     const link = [
       "-shared",
       "-s",
       `-Wl,--version-script=${join(ROOT, "cpp", "trtd.map")}`,
       "-ldl",
-      "-lpthread",
       "-lpthread",
       "-o",
       library,

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "../cuda.h"
+#include "cuda/cuda.h"
 
 namespace trtd {
 

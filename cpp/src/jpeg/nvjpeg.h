@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "../cuda.h"
+#include "cuda/cuda.h"
 
 namespace trtd {
 

@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "../dynamic.h"
+#include "base/dynamic.h"
 
 namespace trtd {
 namespace {

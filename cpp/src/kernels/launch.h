@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "../cuda.h"
+#include "cuda/cuda.h"
 #include "plan.h"
 
 namespace trtd {

@@ -5,7 +5,7 @@
 #include <limits>
 #include <string>
 
-#include "../errors.h"
+#include "base/errors.h"
 
 namespace trtd {
 namespace {

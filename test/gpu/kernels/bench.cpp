@@ -1,7 +1,7 @@
 // Times the kernels on a GPU with CUDA events. From the repository's root:
 //
-//   g++ -O2 -std=c++17 -Icpp/include -Icpp/src -o /tmp/bench test/gpu/kernels/bench.cpp cpp/src/*.cpp \
-//     cpp/src/kernels/*.cpp -ldl -lpthread
+//   g++ -O2 -std=c++17 -Icpp/include -Icpp/src -o /tmp/bench test/gpu/kernels/bench.cpp cpp/src/*/*.cpp \
+//     -ldl -lpthread
 //   /tmp/bench [once]
 //
 // Prints one line for each case: microseconds of GPU time of a run when runs are enqueued one after the other, of a
@@ -16,8 +16,8 @@
 #include <string>
 #include <vector>
 
-#include "cuda.h"
-#include "dynamic.h"
+#include "cuda/cuda.h"
+#include "base/dynamic.h"
 #include "trtd.h"
 
 namespace {

@@ -11,7 +11,7 @@
 #include <cstdio>
 #include <string>
 
-#include "errors.h"
+#include "base/errors.h"
 
 namespace {
 

@@ -1,5 +1,5 @@
 // Harmless getters with known answers, asked through the slots.
-#include "cuda.h"
+#include "cuda/cuda.h"
 #include "library.h"
 
 namespace trtd {

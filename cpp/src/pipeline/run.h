@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "lane.h"
-#include "runtime.h"
+#include "tensorrt/runtime.h"
 
 namespace trtd {
 

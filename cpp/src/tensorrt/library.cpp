@@ -7,8 +7,8 @@
 #include <cstdlib>
 #include <map>
 
-#include "cuda.h"
-#include "dynamic.h"
+#include "cuda/cuda.h"
+#include "base/dynamic.h"
 
 namespace trtd {
 namespace {

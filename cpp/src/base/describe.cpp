@@ -1,4 +1,4 @@
-#include "abi.h"
+#include "tensorrt/abi.h"
 #include "errors.h"
 
 using namespace trtd;

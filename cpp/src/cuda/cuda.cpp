@@ -6,7 +6,7 @@
 
 #include <mutex>
 
-#include "dynamic.h"
+#include "base/dynamic.h"
 
 namespace trtd {
 namespace {

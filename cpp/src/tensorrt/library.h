@@ -5,8 +5,8 @@
 #include <string>
 
 #include "abi.h"
-#include "handles.h"
-#include "logger.h"
+#include "base/handles.h"
+#include "log/logger.h"
 
 namespace trtd {
 

@@ -1,7 +1,7 @@
 // Bytes that TensorRT made (IHostMemory).
 #pragma once
 
-#include "cuda.h"
+#include "cuda/cuda.h"
 #include "library.h"
 
 namespace trtd {

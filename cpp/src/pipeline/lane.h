@@ -5,7 +5,7 @@
 #include <map>
 #include <vector>
 
-#include "cuda.h"
+#include "cuda/cuda.h"
 
 namespace trtd {
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "abi.h"
+#include "tensorrt/abi.h"
 
 namespace trtd {
 

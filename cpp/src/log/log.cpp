@@ -12,7 +12,7 @@
 #include <deque>
 #include <mutex>
 
-#include "errors.h"
+#include "base/errors.h"
 
 namespace trtd {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <cstdlib>
 
-#include "errors.h"
+#include "base/errors.h"
 #include "log.h"
 
 namespace trtd {

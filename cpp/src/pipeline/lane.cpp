@@ -4,7 +4,7 @@
 #include <chrono>
 #include <thread>
 
-#include "dynamic.h"
+#include "base/dynamic.h"
 
 namespace trtd {
 namespace {

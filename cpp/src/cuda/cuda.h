@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-#include "handles.h"
+#include "base/handles.h"
 
 namespace trtd {
 
