@@ -33,22 +33,22 @@ async function linesOf(server: ServeProcess, id: string, count: number): Promise
   return found;
 }
 
-const template = ({ level, logger, message }: Line) => [level, logger, message];
-
 Deno.test("logs: a request has its id in every line about it, of the manager and of the worker", async () => {
   await using server = await startServe([...FLAGS, "--log-level", "debug", "--log-format", "json"]);
   await server.ready();
   assert.equal(await detect(server, "good-1"), 200);
   assert.equal(await detect(server, "bad-1", grayPicture().slice(0, 40)), 422);
 
+  // Two processes write: the order of their lines is not that of what they tell.
   const good = await linesOf(server, "good-1", 3);
-  const [given, answered, access] = good;
-  assert.deepEqual(good.map(({ level, logger }) => [level, logger]), [
+  const [given, answered, access] = [/to worker \d+ after \d+ ms/, /found 1 in/, /\/v1\/detect/].map((text) =>
+    good.find(({ message }) => text.test(message))
+  );
+  assert.deepEqual([given, answered, access].map((line) => [line!.level, line!.logger]), [
     ["DEBUG", "trtd.serving"],
     ["DEBUG", "trtd.serving"],
     ["INFO", "trtd.http"],
   ]);
-  assert.match(given!.message, /to worker \d+ after \d+ ms/);
   assert.equal(given!.properties["pid"], server.workers()[0]);
   assert.match(answered!.message, /found 1 in \d+ ms on "onnxruntime", batch of 1/);
   assert.ok((answered!.properties["timings_ms"] as { inference: number }).inference > 0);
@@ -57,9 +57,9 @@ Deno.test("logs: a request has its id in every line about it, of the manager and
   assert.ok((ms as number) >= 0);
 
   const bad = await linesOf(server, "bad-1", 3);
-  assert.deepEqual(bad.map(template).at(-2)!.slice(0, 2), ["DEBUG", "trtd.serving"]);
-  assert.match(bad.at(-2)!.message, /IMAGE_/);
-  assert.equal(bad.at(-1)!.properties["code"], bad.at(-2)!.properties["code"]);
+  const refused = bad.find(({ logger, message }) => logger === "trtd.serving" && /IMAGE_/.test(message));
+  assert.equal(refused!.level, "DEBUG");
+  assert.equal(bad.find(({ logger }) => logger === "trtd.http")!.properties["code"], refused!.properties["code"]);
 });
 
 Deno.test("logs: a request that is tried again says why, between its two workers", async () => {

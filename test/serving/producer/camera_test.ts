@@ -86,7 +86,9 @@ Deno.test({
     await using serve = await startServe(["--backend", "onnxruntime", "--producer-socket", socket]);
     await serve.ready();
     const photo = photoPaths()[0]!;
-    const { data, info } = await sharp(photo).removeAlpha().raw().toBuffer({ resolveWithObject: true });
+    const { data, info } = await sharp(Deno.readFileSync(photo)).removeAlpha().raw().toBuffer({
+      resolveWithObject: true,
+    });
     const { width, height } = info;
     const [raw, png] = ["raw", "png"].map((type) => join(folder, `${basename(photo)}.${type}`)) as [string, string];
     await Deno.writeFile(raw, data);
