@@ -39,6 +39,7 @@ async function withModel(
         cwd: folder,
         env: {
           NO_COLOR: "1",
+          INIT_CWD: folder,
           TRTD_SHIM: shimAndFakes().shim,
           LD_LIBRARY_PATH: dirname(fakeSet("10.16").cuda),
           TRTD_FAKE_GPUS: GPU,
