@@ -1,13 +1,12 @@
-/** Frames in host memory to boxes, and tensors in to tensors out: each run is one call on another thread. */
+/** Frames in host memory to boxes: each run is one call on another thread. */
 
 import { setImmediate } from "node:timers";
-import { call, callLong, cText, outRecord, outU64Long } from "./call.ts";
-import type { Device } from "./cuda.ts";
-import { PipelineFlag, RunFlag, TimeFlag } from "./enums.ts";
+import { call, callLong, cText, outU64Long } from "./call.ts";
+import { PipelineFlag, RunFlag } from "./enums.ts";
 import { Owned } from "./handle.ts";
 import { loadShim } from "./load.ts";
 import { check, errorRecord } from "./shim_error.ts";
-import { hostFrames, hostTensors, readTensors } from "./host_records.ts";
+import { hostFrames } from "./host_records.ts";
 import type { JpegDecoder } from "./jpeg.ts";
 import {
   type Boxes,
@@ -20,6 +19,7 @@ import {
   type Question,
   questionArrays,
 } from "./kernels.ts";
+import { type PipelineFacts, pipelineFacts } from "./pipeline_facts.ts";
 import type { ExecutionContext } from "./runtime.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -79,32 +79,6 @@ export interface PipelineTimes {
   readonly download: number;
   /** Of the whole call, by the clock. */
   readonly total: number;
-}
-
-/** What a pipeline or runner holds. */
-export interface PipelineFacts {
-  /** Graphs that are ready to be launched. */
-  readonly graphs: number;
-  /** Why there is none and will be none; null while there is no such reason. */
-  readonly graphRefusal: string | null;
-  /** Memory of its own, in bytes; the context's is not in it. */
-  readonly deviceBytes: number;
-  readonly pinnedBytes: number;
-  /** Pictures of every run of an engine with a fixed batch; 0 for a dynamic one. */
-  readonly batch: number;
-  /** Runs that ended well. */
-  readonly runs: number;
-}
-
-function factsOf(record: ReturnType<typeof outRecord<"trtd_pipeline_info">>): PipelineFacts {
-  return {
-    graphs: record.graphs,
-    graphRefusal: record.refusal === "" ? null : record.refusal,
-    deviceBytes: record.device_bytes,
-    pinnedBytes: record.pinned_bytes,
-    batch: record.batch,
-    runs: record.runs,
-  };
 }
 
 /**
@@ -268,148 +242,6 @@ export class Pipeline extends Owned {
 
   /** Never waits for a run. */
   facts(): PipelineFacts {
-    return factsOf(outRecord(
-      "trtd_pipeline_info",
-      (out) => call((symbols, error) => symbols.trtd_pipeline_facts(this.handle, out, error)),
-    ));
+    return pipelineFacts((symbols, out, error) => symbols.trtd_pipeline_facts(this.handle, out, error));
   }
-}
-
-/** A tensor of the engine and the most bytes that it takes. */
-export interface RunnerTensor {
-  readonly name: string;
-  readonly bytesMax: number;
-}
-
-/** What a runner is made of. */
-export interface RunnerSpec {
-  /** Used by this runner alone. */
-  readonly context: ExecutionContext;
-  readonly device: Device;
-  /** Every input of the engine. */
-  readonly inputs: readonly RunnerTensor[];
-  /** Outputs that are wanted; the engine may have others. */
-  readonly outputs: readonly RunnerTensor[];
-  readonly cudaGraph: boolean;
-  /** As {@link PipelineSpec.spinUs}. @default 1500 */
-  readonly spinUs?: number;
-}
-
-/** Bytes of a tensor in the engine's element type, and its shape. */
-export interface HostTensor {
-  readonly data: Bytes;
-  readonly dims: readonly number[];
-}
-
-/**
- * The host path: tensors in, tensors out, over pinned memory and a CUDA graph. It needs no kernels of trtd, and is what
- * the parity check compares with.
- */
-export class Runner extends Owned {
-  readonly #spec: RunnerSpec;
-  readonly #outputs: readonly Bytes[];
-  #running = false;
-
-  private constructor(handle: bigint, spec: RunnerSpec) {
-    super(handle);
-    this.#spec = spec;
-    this.#outputs = spec.outputs.map(({ bytesMax }) => new Uint8Array(bytesMax));
-  }
-
-  /** @throws {ShimError} `INVALID_ARGUMENT` for names that the engine does not have, `OUT_OF_MEMORY`, `CUDA_ERROR` */
-  static async create(spec: RunnerSpec): Promise<Runner> {
-    const names = [spec.inputs, spec.outputs].map((tensors) => cText(tensors.map(({ name }) => name).join("\n")));
-    const sizes = [spec.inputs, spec.outputs].map((tensors) =>
-      new Uint8Array(BigUint64Array.from(tensors, ({ bytesMax }) => BigInt(bytesMax)).buffer)
-    );
-    const flags = spec.cudaGraph ? PipelineFlag.CUDA_GRAPH : 0;
-    const handle = await outU64Long((out) =>
-      callLong([...names, ...sizes, out], (symbols, error) =>
-        symbols.trtd_runner_create(
-          spec.context.handle,
-          spec.device.handle,
-          names[0]!,
-          sizes[0]!,
-          names[1]!,
-          sizes[1]!,
-          flags,
-          spec.spinUs ?? 1500,
-          out,
-          error,
-        ))
-    );
-    return new Runner(handle, spec);
-  }
-
-  /**
-   * One run.
-   * @param inputs in the order of the spec; read during the call only
-   * @returns outputs in the order of the spec, whose memory is valid until the next run, and the time of the call
-   * @throws {RangeError} while another run of this runner is under way
-   * @throws {ShimError} `INVALID_ARGUMENT` for bytes that are not those of the shape or do not fit, `EXECUTION_FAILED`
-   * outside the profile, `CUDA_ERROR`
-   */
-  async run(inputs: readonly HostTensor[]): Promise<{ readonly outputs: readonly HostTensor[]; readonly ms: number }> {
-    if (this.#running) throw new RangeError("A run of this runner is under way");
-    if (inputs.length !== this.#spec.inputs.length) throw new RangeError("Each input of the runner has one tensor");
-    const given = hostTensors(inputs);
-    const taken = hostTensors(this.#outputs.map((data) => ({ data, dims: [] })));
-    const ms = new Float64Array(1);
-    const out = new Uint8Array(ms.buffer);
-    this.#running = true;
-    try {
-      await callLong(
-        [given, taken, out, ...inputs.map(({ data }) => data), ...this.#outputs],
-        (symbols, error) => symbols.trtd_runner_run(this.handle, given, taken, out, error),
-      );
-    } finally {
-      this.#running = false;
-    }
-    return { outputs: readTensors(taken, this.#outputs), ms: ms[0]! };
-  }
-
-  /** Never waits for a run. */
-  facts(): PipelineFacts {
-    return factsOf(outRecord(
-      "trtd_pipeline_info",
-      (out) => call((symbols, error) => symbols.trtd_runner_facts(this.handle, out, error)),
-    ));
-  }
-}
-
-/** Options of {@link timeContext}. */
-export interface TimeOptions {
-  /** 1 to 1,000,000. */
-  readonly runs: number;
-  /** Launch a CUDA graph of the run instead of enqueueing it. */
-  readonly graph: boolean;
-  /**
-   * `latency`: each run is waited for, and timed on the GPU from its begin to its end. `clock`: the same by the host's
-   * clock, launch and waiting included. `throughput`: runs follow each other without a wait, and each is timed on the
-   * GPU from the end of the one before.
-   * @default "latency"
-   */
-  readonly mode?: "latency" | "clock" | "throughput";
-}
-
-/**
- * The bare engine: runs in a loop inside libtrtd after two that do not count. Shapes of dynamic inputs must be set; memory
- * of all tensors (zeros) is allocated for the call. A pipeline of this context sets its own again.
- * @returns milliseconds of each run
- * @throws {ShimError} `UNSUPPORTED` when the graph is refused, `EXECUTION_FAILED`, `OUT_OF_MEMORY`, `CUDA_ERROR`
- */
-export async function timeContext(
-  context: ExecutionContext,
-  device: Device,
-  options: TimeOptions,
-): Promise<Float64Array<ArrayBuffer>> {
-  const ms = new Float64Array(options.runs);
-  const out = new Uint8Array(ms.buffer);
-  const mode = { latency: 0, clock: TimeFlag.CLOCK, throughput: TimeFlag.THROUGHPUT }[options.mode ?? "latency"];
-  const flags = mode | (options.graph ? TimeFlag.GRAPH : 0);
-  await callLong(
-    [out],
-    (symbols, error) => symbols.trtd_context_time(context.handle, device.handle, options.runs, flags, out, error),
-  );
-  return ms;
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ElementType, Layout } from "../../ffi/enums.ts";
-import type { PipelineFacts } from "../../ffi/pipeline.ts";
+import type { PipelineFacts } from "../../ffi/pipeline_facts.ts";
 import { fakeSet, nativeTest, scenario, shimAndFakes, skipReason } from "./children.ts";
 import type { RigOptions } from "./pipeline_rig.ts";
 import type { Failure } from "./scenario_steps.ts";

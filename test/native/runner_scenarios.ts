@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { liveHandles } from "../../ffi/handle.ts";
-import { type HostTensor, Runner, type RunnerSpec, timeContext, type TimeOptions } from "../../ffi/pipeline.ts";
+import { type HostTensor, Runner, type RunnerSpec } from "../../ffi/runner.ts";
+import { timeContext, type TimeOptions } from "../../ffi/time_context.ts";
 import { HEIGHT, randomFrame, randomFrom, randomQuestion, Rig, type RigOptions, WIDTH } from "./pipeline_rig.ts";
 import { attempt } from "./scenario_steps.ts";
 

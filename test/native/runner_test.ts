@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import type { PipelineFacts, TimeOptions } from "../../ffi/pipeline.ts";
+import type { PipelineFacts } from "../../ffi/pipeline_facts.ts";
+import type { TimeOptions } from "../../ffi/time_context.ts";
 import { fakeSet, nativeTest, scenario, shimAndFakes } from "./children.ts";
 import type { RigOptions } from "./pipeline_rig.ts";
 import type { Failure } from "./scenario_steps.ts";

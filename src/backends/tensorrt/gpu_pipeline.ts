@@ -1,7 +1,8 @@
 /** Pictures to boxes on the GPU, over lanes that each run one batch. */
 import type { JpegDecoder } from "../../../ffi/jpeg.ts";
 import type { Question } from "../../../ffi/kernels.ts";
-import type { HostFrame, Pipeline, PipelineFacts, PipelineTimes } from "../../../ffi/pipeline.ts";
+import type { HostFrame, Pipeline, PipelineTimes } from "../../../ffi/pipeline.ts";
+import type { PipelineFacts } from "../../../ffi/pipeline_facts.ts";
 import type { ExecutionContext } from "../../../ffi/runtime.ts";
 import type { FramePipeline, PipelineFrame, PipelineRun } from "../backend.ts";
 import type { Lanes } from "../lanes.ts";

@@ -2,16 +2,12 @@
 import { getLogger } from "@logtape/logtape";
 import type { JpegDecoder } from "../../../ffi/jpeg.ts";
 import { Kernels } from "../../../ffi/kernels.ts";
-import {
-  Pipeline,
-  type PipelineFacts,
-  type PipelineTimes,
-  Runner,
-  timeContext,
-  type TimeOptions,
-} from "../../../ffi/pipeline.ts";
+import { Pipeline, type PipelineTimes } from "../../../ffi/pipeline.ts";
+import type { PipelineFacts } from "../../../ffi/pipeline_facts.ts";
+import { Runner } from "../../../ffi/runner.ts";
 import type { ExecutionContext } from "../../../ffi/runtime.ts";
 import { ShimError } from "../../../ffi/shim_error.ts";
+import { timeContext, type TimeOptions } from "../../../ffi/time_context.ts";
 import type { Head } from "../../detect/heads/heads.ts";
 import { TrtdError } from "../../errors.ts";
 import type { LoadStage } from "../../tensorrt/load/load_messages.ts";
