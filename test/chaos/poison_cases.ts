@@ -24,6 +24,8 @@ export function crashingRead(folder: string): string | null {
   }
 }
 
+const DIGEST = /sha-?256 "?([0-9a-f]{64})/i;
+
 /** @param library of {@link crashingRead} */
 export const poisonCases = (library: string): readonly ChaosCase[] => [
   {
@@ -44,7 +46,9 @@ export const poisonCases = (library: string): readonly ChaosCase[] => [
       };
       const first = await ask();
       assert.deepEqual([first.status, first.problem.code], [500, "REQUEST_POISONOUS"], server.errors);
-      const deaths = server.errors.match(/ended with "?SIGSEGV/g)?.length ?? 0;
+      const told = () => server.errors.match(/ended with "?SIGSEGV/g)?.length ?? 0;
+      await server.until("told of two deaths", () => told() >= 2);
+      const deaths = told();
       assert.ok(deaths === 2 || deaths === 3, `${deaths} deaths: with others, then twice alone`);
       const worker = await server.worker();
       const second = await ask();
@@ -54,7 +58,8 @@ export const poisonCases = (library: string): readonly ChaosCase[] => [
       await load.reaches(load.total + 100);
       const outcome = await load.stop();
       assertAllRight(outcome, server.errors);
-      const digest = /sha-?256 "?([0-9a-f]{64})/i.exec(server.errors)?.[1];
+      await server.until("told of the picture", () => DIGEST.test(server.errors));
+      const digest = DIGEST.exec(server.errors)?.[1];
       assert.ok(digest !== undefined && second.problem.detail.includes(digest), server.errors);
       report(
         `poison: ${deaths} deaths, refused after ${Math.round(first.ms)} ms, the second time after ` +

@@ -25,10 +25,7 @@ Deno.test({
         producer.close();
         await producer.ended;
       }
-      for (let i = 0; i < 100 && !serve.stderr().includes("has deleted its ring"); i++) {
-        await new Promise((resolve) => setTimeout(resolve, 10));
-      }
-      assert.match(serve.stderr(), /has deleted its ring/);
+      await serve.says(/has deleted its ring/);
       serve.child.kill("SIGTERM");
       assert.equal((await serve.child.status).code, 0, serve.stderr());
       assert.throws(() => Deno.lstatSync(path), Deno.errors.NotFound);

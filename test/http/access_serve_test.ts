@@ -28,7 +28,7 @@ Deno.test("serve: it does not listen to strangers without a key, unless told", a
   await using serve = await startServe(["--model", model, "--host", "0.0.0.0", "--insecure"]);
   const port = new URL(serve.url).port;
   assert.equal((await (await fetch(`http://127.0.0.1:${port}/health/live`)).json()).status, "live");
-  assert.match(serve.stderr(), /everybody who reaches .* can use it/);
+  await serve.says(/everybody who reaches .* can use it/);
 });
 
 Deno.test("serve: a file of keys that cannot be used is a refused start", async () => {

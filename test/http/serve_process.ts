@@ -22,6 +22,8 @@ export interface ServeProcess extends AsyncDisposable {
   readonly enforcesTimeouts: boolean;
   /** Everything on standard error so far. */
   stderr(): string;
+  /** Wait until standard error has such text: it may come after what it tells of. @throws {Error} after 5 seconds */
+  says(pattern: RegExp): Promise<void>;
   /** Poll `/health/ready` until it is 200. */
   ready(): Promise<void>;
   /** Process ids of the workers. */
@@ -68,6 +70,10 @@ export async function startServe(
     port,
     enforcesTimeouts: enforces_timeouts,
     stderr: () => errors,
+    async says(pattern) {
+      for (let i = 0; i < 500 && !pattern.test(errors); i++) await new Promise((resolve) => setTimeout(resolve, 10));
+      if (!pattern.test(errors)) throw new Error(`Nothing on standard error is like ${pattern}: ${errors}`);
+    },
     async ready() {
       for (let i = 0; i < 600; i++) {
         const response = await fetch(`${url}/health/ready`);

@@ -144,7 +144,7 @@ Deno.test("serve: what cannot start says why and has its exit status", async () 
   busy.close();
   await using serve = await startServe(["--model", broken]);
   assert.equal((await serve.child.status).code, 1);
-  assert.match(serve.stderr(), /MODEL_NOT_PROTOBUF/);
+  await serve.says(/MODEL_NOT_PROTOBUF/);
 });
 
 Deno.test("serve: in one process it answers without a worker", async () => {

@@ -196,6 +196,6 @@ os.unlink(json.loads(lines.readline())["path"])
       const { code, stderr } = await camera(socket, "--frames", "3");
       assert.equal(code, 0, stderr + serve.stderr());
     }
-    assert.match(serve.stderr(), /has deleted its ring/);
+    await serve.says(/has deleted its ring/);
   },
 });
