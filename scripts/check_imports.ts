@@ -53,7 +53,7 @@ const IMPURE =
   /\bDeno\.|\bperformance\.|\bDate\.now|\bnew Date\b|\bMath\.random|\bsetTimeout\b|\bfetch\(|["']node:(?:fs|os|process|child_process|net)/;
 
 /** What answers HTTP must survive native crashes, so it loads nothing native. */
-const WITHOUT_NATIVE = ["src/cli/serve.ts"];
+const WITHOUT_NATIVE = ["src/cli/serve/serve.ts"];
 const NATIVE = /^(src\/native\/|ffi\/|npm:.*(sharp|onnxruntime))/;
 
 /** Loaded only when the setting `in_process` asks for a server that ends with its model. */

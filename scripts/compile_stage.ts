@@ -1,7 +1,7 @@
 /** The folder from which the executable is compiled: sources, bundled models and the packages that `src` uses. */
 import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { DOCS_FILES } from "../src/http/docs_routes.ts";
+import { DOCS_FILES } from "../src/http/routes/docs_routes.ts";
 
 /** The default model with its photos. */
 const MODEL = join("models", "codes");

@@ -10,7 +10,7 @@ import { flushStandardError, neverWaitForReader, writeStandardError } from "../s
 import { VERSION } from "../version.ts";
 import type { CliCommand, Terminal } from "./command.ts";
 import { noteError } from "./note_error.ts";
-import { addSettingOptions, takeSettingFlags } from "./setting_options.ts";
+import { addSettingOptions, takeSettingFlags } from "./config/setting_options.ts";
 
 export type CommandTable = Readonly<Record<string, () => Promise<CliCommand>>>;
 

@@ -4,11 +4,11 @@ import { Hono } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { TrtdError, trtdErrorFrom } from "../errors.ts";
 import type { Access } from "./access/route_access.ts";
-import { visionErrorResponse } from "./deepstack_routes.ts";
+import { visionErrorResponse } from "./routes/deepstack_routes.ts";
 import { NO_ROUTE } from "./metrics/metrics.ts";
 import { problemResponse } from "./problem.ts";
-import { requestIdFrom } from "./request_id.ts";
-import { allowedMethods, routesFor } from "./routes.ts";
+import { requestIdFrom } from "./request/request_id.ts";
+import { allowedMethods, routesFor } from "./routes/routes.ts";
 import { serverTiming } from "./server_timing.ts";
 import type { AppContext, AppEnv, Served } from "./service.ts";
 

@@ -1,7 +1,7 @@
 /** What answers before the application is there: the process lives, and is not ready. */
 import { TrtdError } from "../errors.ts";
 import { problemResponse } from "./problem.ts";
-import { requestIdFrom } from "./request_id.ts";
+import { requestIdFrom } from "./request/request_id.ts";
 import type { AppEnv } from "./service.ts";
 
 type Answer = (request: Request, env: AppEnv["Bindings"]) => Response | Promise<Response>;

@@ -9,7 +9,7 @@ import type { EngineCheck } from "../serving/engine/engine_check.ts";
 import type { ServingManager } from "../serving/manager/manager.ts";
 import type { RingUsage } from "../serving/ring/ring_pool.ts";
 import type { Guard } from "./access/guard.ts";
-import type { BodyBudget } from "./body.ts";
+import type { BodyBudget } from "./request/body.ts";
 import type { Metrics } from "./metrics/metrics.ts";
 
 /** The part of the serving manager that routes use. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join, resolve } from "node:path";
-import { inspectCommand } from "../../src/cli/inspect.ts";
+import { inspectCommand } from "../../src/cli/inspect/inspect.ts";
 import { runCli } from "../../src/cli/run.ts";
 import { tinyYolo } from "../onnx/build_model.ts";
 

@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import type { Hit } from "../../src/cache/store.ts";
 import type { Terminal } from "../../src/cli/command.ts";
 import { runCli } from "../../src/cli/run.ts";
-import { type VerifyAnswer, verifyCommandOf, type VerifyParts } from "../../src/cli/verify.ts";
+import { type VerifyAnswer, verifyCommandOf, type VerifyParts } from "../../src/cli/verify/verify.ts";
 import { TrtdError } from "../../src/errors.ts";
 import type { Detection, DetectOptions } from "../../src/detect/detection.ts";
 import { verificationsOf } from "../../src/verify/record.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { BAD_EXCHANGE_FLAGS, BAD_EXCHANGES, checkBadExchange, checkServes } from "../http/bad_exchanges.ts";
+import { BAD_EXCHANGE_FLAGS, BAD_EXCHANGES, checkBadExchange, checkServes } from "../http/exchanges/bad_exchanges.ts";
 import { boxTest } from "./box.ts";
 import { childrenOf, startServer } from "./server.ts";
 

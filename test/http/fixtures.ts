@@ -2,9 +2,9 @@
 import { deflateSync } from "node:zlib";
 import { type AccessSettings, Guard } from "../../src/http/access/guard.ts";
 import { createApp } from "../../src/http/app.ts";
-import { BodyBudget } from "../../src/http/body.ts";
+import { BodyBudget } from "../../src/http/request/body.ts";
 import { Metrics } from "../../src/http/metrics/metrics.ts";
-import { HttpServer, type ServerSettings } from "../../src/http/server.ts";
+import { HttpServer, type ServerSettings } from "../../src/http/listen/server.ts";
 import type { EngineStatuses, HttpSettings } from "../../src/http/service.ts";
 import type { Model } from "../../src/models/model.ts";
 import { SYSTEM_CLOCK } from "../../src/serving/clock.ts";

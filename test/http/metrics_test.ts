@@ -4,7 +4,7 @@ import { VERSION } from "../../src/version.ts";
 import { METRICS } from "../../src/http/metrics/metric_table.ts";
 import type { EngineStatus } from "../../src/serving/engine/engine_messages.ts";
 import { familyOf, metricsText } from "../grafana/metrics_text.ts";
-import { exchange } from "./raw_client.ts";
+import { exchange } from "./exchanges/raw_client.ts";
 import { PNG, testServer } from "./fixtures.ts";
 
 const scrape = async (url: string): Promise<string[]> => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { joined, PNG } from "./fixtures.ts";
-import { exchange } from "./raw_client.ts";
+import { exchange } from "./exchanges/raw_client.ts";
 import { tinyYolo } from "../onnx/build_model.ts";
 import { isAlive, ServeFailed, startServe, TINY_LABELS, writeTinyModel } from "./serve_process.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { dirname, join, resolve } from "node:path";
-import type { VerifyAnswer } from "../../src/cli/verify.ts";
+import type { VerifyAnswer } from "../../src/cli/verify/verify.ts";
 import { readModel } from "../../src/onnx/read.ts";
 import { writeModel } from "../../src/onnx/write.ts";
 import { doubling, fakeModelText } from "../backends/tensorrt/doubling.ts";

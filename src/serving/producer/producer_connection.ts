@@ -12,7 +12,7 @@ import { type DetectLine, detectSchema, errorFields, helloSchema, PROTOCOL } fro
 const PAGE_BYTES = 4096;
 /** Requests in a row that could never be answered, after which a producer is not believed any more. */
 const FAULTS_MAX = 100;
-/** What a request id may consist of (src/http/request_id.ts). */
+/** What a request id may consist of (src/http/request/request_id.ts). */
 const PLAIN_ID = /^[A-Za-z0-9._-]{1,55}$/;
 
 export type ProducerService = Pick<ServingManager, "admit" | "detect" | "models">;
