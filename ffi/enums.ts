@@ -225,6 +225,8 @@ export enum FrameKind {
 export enum PipelineFlag {
   CUDA_GRAPH = 1,
   SHARED_COPIES = 2,
+  STREAMED_COPIES = 4,
+  WRITE_COMBINED = 8,
 }
 
 /** Bits of the flags of a run: `trtd_run_flag`. */
@@ -244,4 +246,9 @@ export enum JpegBackend {
   AUTO = 0,
   HYBRID = 1,
   HARDWARE = 3,
+}
+
+/** Bits of the flags for opening a decoder of JPEG files: `trtd_jpeg_flag`. */
+export enum JpegFlag {
+  INTERPOLATE = 1,
 }

@@ -2,7 +2,7 @@
 
 import { call, callLong, cText, outRecord, outU64Long } from "./call.ts";
 import type { Device, DeviceMemory, Stream } from "./cuda.ts";
-import { JpegBackend, Status } from "./enums.ts";
+import { JpegBackend, JpegFlag, Status } from "./enums.ts";
 import { Owned } from "./handle.ts";
 import { ShimError } from "./shim_error.ts";
 
@@ -25,6 +25,8 @@ export interface JpegFacts {
   readonly backend: "hybrid" | "hardware";
   /** JPEG engines of the GPU; 0 when there are none or nvJPEG does not tell. */
   readonly engines: number;
+  /** Whether colours of fewer pixels are interpolated. */
+  readonly interpolates: boolean;
   /** Pictures so far. */
   readonly decoded: number;
   readonly refused: number;
@@ -37,6 +39,11 @@ export interface JpegOpenOptions {
   readonly path?: string;
   /** @default AUTO */
   readonly backend?: JpegBackend;
+  /**
+   * Interpolate where colours have fewer pixels than brightness, as the CPU's decoder does, instead of repeating pixels;
+   * an nvJPEG that cannot (before 12.1) decodes without. @default false
+   */
+  readonly interpolate?: boolean;
 }
 
 /** Failures that mean "this machine has no nvJPEG that can be used". */
@@ -62,11 +69,12 @@ export class JpegDecoder extends Owned {
   static async open(device: Device, options: JpegOpenOptions = {}): Promise<JpegDecoder> {
     const path = options.path === undefined ? null : cText(options.path);
     const backend = options.backend ?? JpegBackend.AUTO;
+    const flags = options.interpolate === true ? JpegFlag.INTERPOLATE : 0;
     return new JpegDecoder(
       await outU64Long((out) =>
         callLong(
           path === null ? [out] : [out, path],
-          (symbols, error) => symbols.trtd_jpeg_open(device.handle, path, backend, out, error),
+          (symbols, error) => symbols.trtd_jpeg_open(device.handle, path, backend, flags, out, error),
         )
       ),
     );
@@ -80,13 +88,15 @@ export class JpegDecoder extends Owned {
   static async find(
     device: Device,
     paths: readonly string[] = [],
+    options: Pick<JpegOpenOptions, "interpolate"> = {},
   ): Promise<
     { readonly decoder: JpegDecoder; readonly reason: null } | { readonly decoder: null; readonly reason: string }
   > {
     const reasons: string[] = [];
     for (const path of [undefined, ...paths]) {
       try {
-        return { decoder: await JpegDecoder.open(device, path === undefined ? {} : { path }), reason: null };
+        const where = path === undefined ? {} : { path };
+        return { decoder: await JpegDecoder.open(device, { ...options, ...where }), reason: null };
       } catch (error) {
         if (!(error instanceof ShimError) || !ABSENT.includes(error.status)) throw error;
         reasons.push(error.message);
@@ -96,7 +106,7 @@ export class JpegDecoder extends Owned {
   }
 
   facts(): JpegFacts {
-    const { version, backend, engines, decoded, refused, path } = outRecord("trtd_jpeg_info", (out) => {
+    const { version, backend, engines, flags, decoded, refused, path } = outRecord("trtd_jpeg_info", (out) => {
       call((symbols, error) => symbols.trtd_jpeg_facts(this.handle, out, error));
     });
     const parts = [Math.floor(version / 10000), Math.floor(version / 100) % 100, version % 100];
@@ -104,6 +114,7 @@ export class JpegDecoder extends Owned {
       version: parts.join("."),
       backend: BACKENDS[backend as keyof typeof BACKENDS],
       engines,
+      interpolates: (flags & JpegFlag.INTERPOLATE) !== 0,
       decoded,
       refused,
       path,

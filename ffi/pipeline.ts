@@ -46,10 +46,25 @@ export interface PipelineSpec {
   /** Microseconds of asking the GPU again and again before the thread sleeps: short waits end sooner. @default 1500 */
   readonly spinUs?: number;
   /**
-   * Let up to three threads of the process help to copy frames of 1 MiB and more into pinned memory. On an H100 with 16
-   * idle cores nothing is won: the device then fetches slower what lies in several cores' caches. @default false
+   * Anchors of a layout with `BoxFlag.ANCHORS` that are no output of the engine: `[1, A, 4]`, or `[N, A, 4]` for the
+   * largest batch with `OWN_ANCHORS`. @default null
    */
-  readonly sharedCopies?: boolean;
+  readonly anchors?: Float32Array | null;
+  /** How RGB frames get into pinned memory. @default on one thread, with ordinary stores, into ordinary pinned memory */
+  readonly copies?: CopyOptions;
+}
+
+/** Ways to copy frames into pinned memory; the boxes are the same. */
+export interface CopyOptions {
+  /**
+   * Let up to three threads of the process help where a run has more than 4 MiB of frames. For hosts with idle cores.
+   * @default false
+   */
+  readonly shared?: boolean;
+  /** Store past the caches, from which the device fetches slower when they are several cores'. @default false */
+  readonly streamed?: boolean;
+  /** Into memory that the device need not look for in caches. @default false */
+  readonly writeCombined?: boolean;
 }
 
 /** A picture in host memory. */
@@ -110,8 +125,7 @@ export class Pipeline extends Owned {
     const sizes = spec.sizeInput === undefined || spec.sizeInput === null ? null : cText(spec.sizeInput);
     const letterbox = letterboxRecord(spec.letterbox);
     const detections = detectionsRecord(spec.detections);
-    const flags = (spec.cudaGraph ? PipelineFlag.CUDA_GRAPH : 0) |
-      (spec.sharedCopies === true ? PipelineFlag.SHARED_COPIES : 0);
+    const flags = (spec.cudaGraph ? PipelineFlag.CUDA_GRAPH : 0) | copyFlags(spec.copies ?? {});
     const buffers = [input, outputs, letterbox, detections, ...(sizes === null ? [] : [sizes])];
     const handle = await outU64Long((out) =>
       callLong([...buffers, out], (symbols, error) =>
@@ -130,7 +144,19 @@ export class Pipeline extends Owned {
           error,
         ))
     );
-    return new Pipeline(handle, spec);
+    const pipeline = new Pipeline(handle, spec);
+    try {
+      if (spec.anchors !== undefined && spec.anchors !== null) pipeline.#setAnchors(spec.anchors);
+    } catch (error) {
+      pipeline.close();
+      throw error;
+    }
+    return pipeline;
+  }
+
+  #setAnchors(anchors: Float32Array): void {
+    const bytes = new Uint8Array(new Float32Array(anchors).buffer);
+    call((symbols, error) => symbols.trtd_pipeline_set_anchors(this.handle, bytes, BigInt(anchors.length), error));
   }
 
   /**
@@ -245,3 +271,8 @@ export class Pipeline extends Owned {
     return pipelineFacts((symbols, out, error) => symbols.trtd_pipeline_facts(this.handle, out, error));
   }
 }
+
+const copyFlags = ({ shared, streamed, writeCombined }: CopyOptions): number =>
+  (shared === true ? PipelineFlag.SHARED_COPIES : 0) |
+  (streamed === true ? PipelineFlag.STREAMED_COPIES : 0) |
+  (writeCombined === true ? PipelineFlag.WRITE_COMBINED : 0);

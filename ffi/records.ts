@@ -168,7 +168,7 @@ export const records = {
     ["version", "i32"],
     ["backend", "i32"],
     ["engines", "i32"],
-    ["reserved", "i32"],
+    ["flags", "i32"],
     ["decoded", "u64"],
     ["refused", "u64"],
     ["path", "char", 96],

@@ -17,7 +17,7 @@ import type {
 } from "./enums.ts";
 
 /** `TRTD_ABI_VERSION` of the header that this file was written from. */
-export const ABI_VERSION = 1;
+export const ABI_VERSION = 2;
 
 const status = "i32" as Deno.NativeI32Enum<Status>;
 const severity = "i32" as Deno.NativeI32Enum<Severity>;
@@ -789,6 +789,7 @@ export const symbols = {
       "u64", // uint64_t device
       "buffer", // const char* path
       jpegBackend, // int32_t backend
+      "i32", // int32_t flags
       "buffer", // uint64_t* decoder
       "buffer", // trtd_error* error
     ],
@@ -846,6 +847,15 @@ export const symbols = {
     ],
     result: status, // int32_t
     nonblocking: true,
+  },
+  trtd_pipeline_set_anchors: {
+    parameters: [
+      "u64", // uint64_t pipeline
+      "buffer", // const float* anchors
+      "u64", // uint64_t count
+      "buffer", // trtd_error* error
+    ],
+    result: status, // int32_t
   },
   trtd_pipeline_run: {
     parameters: [

@@ -66,6 +66,7 @@ const ENUMS: Record<string, readonly [name: keyof typeof enums, prefix: string]>
   trtd_run_flag: ["RunFlag", "TRTD_RUN_"],
   trtd_time_flag: ["TimeFlag", "TRTD_TIME_"],
   trtd_jpeg_backend: ["JpegBackend", "TRTD_JPEG_"],
+  trtd_jpeg_flag: ["JpegFlag", "TRTD_JPEG_"],
 };
 
 const FFI_TYPES: Record<string, string> = { int32_t: "i32", uint32_t: "u32", int64_t: "i64", uint64_t: "u64" };

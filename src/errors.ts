@@ -66,7 +66,7 @@ export const ERRORS = {
     422,
     "input",
     "The picture has no bytes",
-    'Send the whole file as the request body or as the multipart field "image"',
+    'Give the whole file; over HTTP it is the request body or the multipart field "image"',
   ),
   IMAGE_TYPE_UNSUPPORTED: row(
     415,
@@ -345,7 +345,12 @@ export const ERRORS = {
     "Send an API key, or serve the page from this server's address",
   ),
   REQUEST_INVALID: row(400, "input", "The request is not well formed", "See /docs for what the route takes"),
-  PARAMETER_INVALID: row(400, "input", "A query parameter is wrong", "See /docs for the parameters and their ranges"),
+  PARAMETER_INVALID: row(
+    400,
+    "input",
+    "A query parameter is wrong",
+    "Keep to what the message says; /docs lists the parameters and their ranges",
+  ),
   MULTIPART_INVALID: row(
     400,
     "input",

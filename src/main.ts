@@ -3,7 +3,7 @@ import type { CliCommand } from "./cli/command.ts";
 import { runCli } from "./cli/run.ts";
 
 /** Commands are imported when they are called, so that one does not pay for another's start. */
-const COMMANDS: Readonly<Record<string, () => Promise<CliCommand>>> = {
+export const COMMANDS: Readonly<Record<string, () => Promise<CliCommand>>> = {
   detect: async () => (await import("./cli/detect.ts")).detectCommand,
   serve: async () => (await import("./cli/serve/serve.ts")).serveCommand,
   inspect: async () => (await import("./cli/inspect/inspect.ts")).inspectCommand,

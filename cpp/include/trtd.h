@@ -54,7 +54,7 @@ extern "C" {
 #endif
 
 /* Changes when a function, an argument, a number or a structure below changes its meaning. */
-#define TRTD_ABI_VERSION 1
+#define TRTD_ABI_VERSION 2
 
 /* ---------------------------------------------------------------- numbers */
 
@@ -291,9 +291,13 @@ typedef enum trtd_frame_kind {
 
 /* Bits of `flags` of trtd_pipeline_create() and trtd_runner_create(). */
 typedef enum trtd_pipeline_flag {
-  TRTD_PIPELINE_CUDA_GRAPH = 1,   /* record a CUDA graph once a shape has run */
-  TRTD_PIPELINE_SHARED_COPIES = 2 /* up to three threads of the process help to copy frames of 1 MiB and more; for hosts
-                                     with idle cores. A runner takes no notice */
+  TRTD_PIPELINE_CUDA_GRAPH = 1, /* record a CUDA graph once a shape has run */
+  /* How frames get into pinned memory; a runner takes no notice. */
+  TRTD_PIPELINE_SHARED_COPIES = 2,   /* up to three threads of the process help where a run has more than 4 MiB of RGB
+                                        frames; for hosts with idle cores */
+  TRTD_PIPELINE_STREAMED_COPIES = 4, /* stored past the caches, where the processor can (x86-64) */
+  TRTD_PIPELINE_WRITE_COMBINED = 8   /* into pinned memory that the device need not look for in caches
+                                        (CU_MEMHOSTALLOC_WRITECOMBINED) */
 } trtd_pipeline_flag;
 
 /* Bits of `flags` of trtd_pipeline_run(). */
@@ -315,6 +319,14 @@ typedef enum trtd_jpeg_backend {
   TRTD_JPEG_HYBRID = 1,  /* Huffman decoding on the CPU, the rest on the GPU */
   TRTD_JPEG_HARDWARE = 3 /* the GPU's own JPEG engines (A100, H100, L4, Jetson Thor and others) */
 } trtd_jpeg_backend;
+
+/* Bits of `flags` of trtd_jpeg_open(). */
+typedef enum trtd_jpeg_flag {
+  /* Interpolate where colours have fewer pixels than brightness (4:2:0 and others), as libjpeg does, instead of repeating
+     pixels: NVJPEG_FLAGS_UPSAMPLING_WITH_INTERPOLATION, nvJPEG 12.1. A library that is older or refuses it decodes
+     without; trtd_jpeg_facts() tells. */
+  TRTD_JPEG_INTERPOLATE = 1
+} trtd_jpeg_flag;
 
 /* ---------------------------------------------------------------- records */
 
@@ -509,7 +521,7 @@ typedef struct trtd_jpeg_info {
   int32_t version; /* of nvJPEG */
   int32_t backend; /* trtd_jpeg_backend, never AUTO */
   int32_t engines; /* JPEG engines of the GPU; 0 when there are none or nvJPEG does not tell */
-  int32_t reserved;
+  int32_t flags;   /* trtd_jpeg_flag bits that nvJPEG took */
   uint64_t decoded; /* pictures */
   uint64_t refused;
   char path[96]; /* the name or the end of the path that was opened */
@@ -910,10 +922,10 @@ TRTD_API int32_t trtd_detections_read(uint64_t detections, uint32_t image, float
    components are (YCbCr, RGB), and how the picture is turned, is not looked at: the caller checks that. */
 
 /* A decoder for one pipeline. `path` NULL tries libnvjpeg.so.13, .12 and .11, as the driver allows, on the loader's path
-   and in the folders of CUDA's packages. `backend` is a trtd_jpeg_backend. The first one on a device takes up to a
-   second. Errors: TRTD_LIBRARY_NOT_LOADED, TRTD_SYMBOL_MISSING, TRTD_UNSUPPORTED when the GPU or nvJPEG has no such
-   backend. */
-TRTD_API int32_t trtd_jpeg_open(uint64_t device, const char* path, int32_t backend, uint64_t* decoder,
+   and in the folders of CUDA's packages. `backend` is a trtd_jpeg_backend, `flags` are trtd_jpeg_flag bits. The first one
+   on a device takes up to a second. Errors: TRTD_LIBRARY_NOT_LOADED, TRTD_SYMBOL_MISSING, TRTD_UNSUPPORTED when the GPU or
+   nvJPEG has no such backend. */
+TRTD_API int32_t trtd_jpeg_open(uint64_t device, const char* path, int32_t backend, int32_t flags, uint64_t* decoder,
                                 trtd_error* error);
 
 /* Facts of the decoder. */
@@ -954,7 +966,8 @@ TRTD_API int32_t trtd_jpeg_decode(uint64_t decoder, const uint8_t* data, uint64_
    and was made without TRTD_CONTEXT_CUDA_GRAPH.
    jpeg        decoder for TRTD_FRAME_JPEG, 0 for none
    input       name of the input for pictures: [N, 3, height, width] in the letterbox's type
-   outputs     names of the outputs in the order of the layout, one a line; the engine may have others
+   outputs     names of the outputs in the order of the layout, one a line; the engine may have others. With
+               TRTD_BOX_ANCHORS the last may be missing: trtd_pipeline_set_anchors() gives the anchors before the first run
    size_input  name of an INT64 or INT32 input [N, 2] that gets width and height of the model's input, or NULL
    letterbox   `frames_max` is the largest batch, 1..32, at most the engine's
    detections  `images_max` is the same
@@ -968,6 +981,11 @@ TRTD_API int32_t trtd_pipeline_create(uint64_t context, uint64_t kernels, uint64
                                       const char* outputs, const char* size_input,
                                       const trtd_letterbox_spec* letterbox, const trtd_detect_spec* detections,
                                       int32_t flags, int32_t spin_us, uint64_t* pipeline, trtd_error* error);
+
+/* Sets the anchors of a pipeline whose engine does not give them, f32, for all runs to come: `count` numbers, [1, A, 4], or
+   [N, A, 4] for the largest batch with TRTD_BOX_OWN_ANCHORS. `anchors` is read during the call only.
+   Errors: TRTD_INVALID_ARGUMENT for another count, TRTD_OUT_OF_MEMORY, TRTD_CUDA_ERROR. */
+TRTD_API int32_t trtd_pipeline_set_anchors(uint64_t pipeline, const float* anchors, uint64_t count, trtd_error* error);
 
 /* Runs `count` frames, 1..frames_max, and waits for their boxes. `scores` to `wanted` as for
    trtd_detections_set_images(). `flags`: trtd_run_flag bits.

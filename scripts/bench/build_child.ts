@@ -12,10 +12,12 @@ const ROUNDS = 7;
 async function median(script: string): Promise<{ totalMs: number; tensorrtMs: number }> {
   const rounds: { totalMs: number; tensorrtMs: number }[] = [];
   for (let round = 0; round < ROUNDS; round++) {
-    const { result, ms } = await fakeBuild({ set: "10.16", script });
+    const begun = performance.now();
+    const { result } = await fakeBuild({ set: "10.16", script });
+    const totalMs = performance.now() - begun;
     if (result === null) throw new Error("The fake build failed");
     const { open = 0, parse = 0, build = 0 } = result.facts.timings_ms;
-    rounds.push({ totalMs: ms, tensorrtMs: open + parse + build });
+    rounds.push({ totalMs, tensorrtMs: open + parse + build });
   }
   rounds.sort((a, b) => a.totalMs - b.totalMs);
   return rounds[ROUNDS >> 1]!;

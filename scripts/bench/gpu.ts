@@ -15,6 +15,7 @@ import { parseArgs } from "node:util";
 import { median } from "../../src/bench/statistics.ts";
 import { bundledPhoto } from "../../src/models/registry.ts";
 import { loadSharp } from "../../src/native/sharp.ts";
+import type { CopyReport } from "./gpu_copies_ways.ts";
 import { goalRows, goalTable, type GpuFigures, type Range, type StartFigures } from "./gpu_goals.ts";
 import { runProcess } from "./gpu_process.ts";
 
@@ -119,6 +120,16 @@ async function starts(limitS: number): Promise<StartFigures> {
   return { warm_s: rangeOf(warm), cold_s: rangeOf(cold) };
 }
 
+/** All ways to copy frames into pinned memory, in turns. */
+async function copies(limitS: number): Promise<CopyReport> {
+  const tensorrt = flags.tensorrt === undefined ? [] : ["--tensorrt", resolve(flags.tensorrt)];
+  const where = ["--models", models, "--image", frameOf("s"), ...tensorrt];
+  const { out } = await runProcess(deno([join(ROOT, "scripts/bench/gpu_copies.ts"), fileOf("s"), ...where]), {
+    limitS,
+  });
+  return JSON.parse(out);
+}
+
 const rangeOf = (values: readonly number[]): Range => ({
   median: median(values),
   lowest: Math.min(...values),
@@ -129,6 +140,7 @@ const rangeOf = (values: readonly number[]): Range => ({
 const PARTS = {
   models: { limitS: 40, run: makeModels },
   "stages-s": { limitS: 90, run: stages("s") },
+  copies: { limitS: 75, run: copies },
   "stages-n": { limitS: 90, run: stages("n") },
   "python-s": { limitS: 75, run: beside("s") },
   start: { limitS: 45, run: starts },
@@ -157,7 +169,12 @@ function goalsNow() {
     beside: parts[`python-${key}`]?.answer?.subjects[0] ?? null,
     rival: parts[`python-${key}`]?.answer?.rival ?? null,
   });
-  const figures: GpuFigures = { s: figuresOf("s"), n: figuresOf("n"), start: parts["start"]?.answer ?? null };
+  const figures: GpuFigures = {
+    s: figuresOf("s"),
+    n: figuresOf("n"),
+    start: parts["start"]?.answer ?? null,
+    copies: parts["copies"]?.answer ?? null,
+  };
   return goalRows(figures);
 }
 

@@ -1,4 +1,5 @@
 /** The goals for speed on a GPU, and what was measured against them. Source of the bounds: issue 6, section 4. */
+import { COPY_WAYS, type CopyReport } from "./gpu_copies_ways.ts";
 
 /** The figures of `trtd bench --json` that goals are about; one subject's report. */
 export interface StageFigures {
@@ -45,6 +46,8 @@ export interface GpuFigures {
   readonly s: ModelFigures;
   readonly n: ModelFigures;
   readonly start: StartFigures | null;
+  /** Ways to copy frames, of YOLOv8s. @default not measured */
+  readonly copies?: CopyReport | null;
 }
 
 export interface GpuGoal {
@@ -171,6 +174,15 @@ export const GPU_GOALS: readonly GpuGoal[] = [
     bound: null,
     measured: ({ start }) => start?.cold_s ?? null,
   },
+  ...COPY_WAYS.map(({ id, batch, summary }): GpuGoal => ({
+    id: `copies_${id}`,
+    summary:
+      `YOLOv8s 640x1152 fp16, one run at once: pictures a second, batch ${batch}, frames copied ${summary} / batch 1`,
+    unit: "ratio",
+    better: "higher",
+    bound: null,
+    measured: ({ copies }) => copies?.ways.find((way) => way.id === id)?.to_single ?? null,
+  })),
 ];
 
 /** One line of the answer. */

@@ -36,7 +36,7 @@ interface OverloadGoal {
 }
 
 /** Source of the bounds: issue 7, section 2. */
-export const OVERLOAD_GOALS: readonly OverloadGoal[] = [
+const OVERLOAD_GOALS: readonly OverloadGoal[] = [
   { summary: "goodput / capacity", atLeast: 0.9, of: ({ goodPerS, capacity }) => goodPerS / capacity },
   { summary: "refusals 503, p99, ms", atMost: 50, of: ({ refusedP99Ms }) => refusedP99Ms },
   { summary: "refusals without Retry-After", atMost: 0, of: ({ withoutRetryAfter }) => withoutRetryAfter },

@@ -257,6 +257,15 @@ const ROWS: Readonly<Record<string, readonly Panel[]>> = {
       width: 6,
       queries: { "{{gpu}} {{name}}": `max by (instance, gpu, name) (trtd_gpu_power_watts{${AT}})` },
     },
+    {
+      title: "Workers on each of several GPUs",
+      unit: "short",
+      width: 12,
+      queries: {
+        "{{model}} ready on {{device}}": `sum by (model, device) (trtd_gpu_workers_ready{${OF}})`,
+        "{{model}} configured on {{device}}": `sum by (model, device) (trtd_gpu_workers_configured{${OF}})`,
+      },
+    },
   ],
 };
 

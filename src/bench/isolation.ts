@@ -10,7 +10,10 @@ import type { OpenDetector } from "../serving/worker/served_detector.ts";
 import { WorkerProcess } from "../serving/worker/worker_process.ts";
 import { median, type Spread, spreadOf } from "./statistics.ts";
 
-/** Size of the raw frame. A local producer has written it into shared memory; inside one process it is there already. */
+/**
+ * Size of the raw frame. A local producer has written it into shared memory, for a server of either kind; only the way
+ * without a detection is compared with a frame that is in the process already.
+ */
 const FRAME = { width: 1152, height: 640 };
 const RING_BYTES = 33_554_432;
 /** Pictures of each kind and worker before the measurement: buffers, caches and the just-in-time compiler. */
@@ -22,7 +25,7 @@ const EMPTY_FACTOR = 10;
  * Limits of the project: part of a CPU detection; the way of an encoded picture up to 300 KB and of a raw 640x1152 frame
  * there and back, without a detection, which leaves caches and processors cold for everything after it.
  */
-export const ISOLATION_LIMITS = { percent: 2, fileMs: 0.25, rawMs: 0.6 } as const;
+const ISOLATION_LIMITS = { percent: 2, fileMs: 0.25, rawMs: 0.6 } as const;
 
 export interface IsolationOptions {
   readonly model: Model;
@@ -91,10 +94,10 @@ async function measureWith(detector: IsolationRow["detector"], options: Isolatio
     await Promise.all([isolated.started, inside.started]);
     const frame = frameBytes();
     const raw = { kind: "rgb", ...FRAME, stride: 3 * FRAME.width } as const;
-    const region = producer.put(frame)!;
+    const shared = { ...raw, place: { ring: producer, region: producer.put(frame)! } };
     const pictures: [IsolationRow["picture"], ServedPicture, ServedPicture, number][] = [
       ["file", pictureFile(jpeg), pictureFile(jpeg), jpeg.length],
-      ["raw", { ...raw, place: { ring: producer, region } }, { ...raw, place: { bytes: frame } }, frame.length],
+      ["raw", shared, detector === "empty" ? { ...raw, place: { bytes: frame } } : shared, frame.length],
     ];
     const measured = pictures.map(([picture, outer, inner, bytes]) => {
       const both = [

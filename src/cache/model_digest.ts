@@ -97,13 +97,17 @@ export async function modelDigest<T extends Json = null>(
     if (JSON.stringify(await markOf(absolute, file)) !== JSON.stringify(mark)) continue;
     const value = derive?.make(bytes!, sha256);
     const derived = derive === undefined ? null : { version: derive.version, value: value! };
-    if (memoPath !== null) await remember(memoPath, { format: 1, ...mark, hashed_at: hashedAt, sha256, derived });
+    if (memoPath !== null && !Number.isNaN(mark.ino)) {
+      await remember(memoPath, { format: 1, ...mark, hashed_at: hashedAt, sha256, derived });
+    }
     return { bytes: mark.size, sha256, derived: (value ?? null) as T, remembered: false };
   }
   throw new TrtdError("FILE_UNREADABLE", `"${path}" changes while it is read`);
 }
 
 async function opened(path: string): Promise<Deno.FsFile> {
+  // To open a pipe would wait for somebody who writes into it.
+  refuseOther(path, await readable(path, () => Deno.stat(path)));
   return await readable(path, () => Deno.open(path, { read: true }));
 }
 
@@ -123,12 +127,25 @@ const digest = (text: string): string => createHash("sha256").update(text).diges
 const nameOf = (path: string): string => digest(path).slice(0, 32);
 
 async function markOf(path: string, file: Deno.FsFile): Promise<FileMark> {
-  const info = await readable(path, () => file.stat());
-  if (!info.isFile) {
-    throw new TrtdError("FILE_UNREADABLE", `"${path}" is ${info.isDirectory ? "a folder" : "not a regular file"}`);
-  }
+  const info = await readable(path, () => statOf(path, file));
+  refuseOther(path, info);
   const { size, mtime, ctime, ino, dev } = info;
   return { path, size, mtime: mtime?.getTime() ?? NaN, ctime: ctime?.getTime() ?? NaN, ino: ino ?? NaN, dev };
+}
+
+function refuseOther(path: string, { isFile, isDirectory }: Deno.FileInfo): void {
+  if (isFile) return;
+  throw new TrtdError("FILE_UNREADABLE", `"${path}" is ${isDirectory ? "a folder" : "not a regular file"}`);
+}
+
+/** A file inside a compiled trtd cannot be asked by its descriptor; it has no inode, so nothing of it is remembered. */
+async function statOf(path: string, file: Deno.FsFile): Promise<Deno.FileInfo> {
+  try {
+    return await file.stat();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotSupported) return await Deno.stat(path);
+    throw error;
+  }
 }
 
 async function readable<T>(path: string, body: () => Promise<T>): Promise<T> {

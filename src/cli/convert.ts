@@ -3,7 +3,6 @@ import { basename, dirname } from "node:path";
 import { Option } from "commander";
 import { EXIT, TrtdError, trtdErrorFrom } from "../errors.ts";
 import { readModelFile } from "../models/model_file.ts";
-import { findModel } from "../models/registry.ts";
 import { fileDigests } from "../onnx/facts.ts";
 import { RAW_LAYOUTS } from "../onnx/passes/nms/nms_layout.ts";
 import { PASS_NAMES, type PassName, type PassReport } from "../onnx/passes/pass.ts";
@@ -14,6 +13,8 @@ import { readModel } from "../onnx/read.ts";
 import { modelChunks } from "../onnx/write.ts";
 import type { CliCommand, CommandContext } from "./command.ts";
 import { nearestOf } from "../nearest.ts";
+import { findOrPull } from "./models/find_or_pull.ts";
+import { abortOnSignals } from "./interrupt.ts";
 import { noteError } from "./note_error.ts";
 
 /** What `--json` prints. */
@@ -114,7 +115,7 @@ export const convertCommand: CliCommand = {
 
   configure(command) {
     command
-      .argument("<MODEL.onnx>", "ONNX file, or the name of a model")
+      .argument("<MODEL.onnx>", "ONNX file, name or source of a model")
       .requiredOption(
         "--pass <NAMES>",
         "Passes in the order in which they run, such as fp16 or nms-split,int32",
@@ -145,10 +146,11 @@ export const convertCommand: CliCommand = {
   },
 };
 
-async function convert({ args, flags, config, terminal }: CommandContext): Promise<Conversion> {
+async function convert(context: CommandContext): Promise<Conversion> {
+  const { args, flags, terminal } = context;
   const steps = stepsFrom(flags);
   const output = terminal.resolve(flags["output"] as string);
-  const { path } = await findModel(args[0]!, terminal.resolve(config.models), terminal.cwd);
+  const { path } = await findOrPull(args[0]!, context);
   await refuseSameFile(path, output);
   const original = readModel(await readModelFile(path));
   const { model, reports } = runPasses(original, steps);
@@ -190,12 +192,13 @@ async function refuseSameFile(input: string, output: string): Promise<void> {
 
 /**
  * Write a model under a temporary name, read it again as any other model, and only then give it its name.
- * @throws {TrtdError} `OUTPUT_UNWRITABLE`, `INTERNAL` when a pass made what the reader refuses; nothing is left behind
+ * @throws {TrtdError} `OUTPUT_UNWRITABLE`, `INTERRUPTED`, `INTERNAL` when a pass made what the reader refuses; nothing is left behind
  */
 async function writeChecked(path: string, model: ModelProto): Promise<{ bytes: number; sha256: string }> {
   const part = `${path}.${crypto.randomUUID()}.part`;
+  using interrupt = abortOnSignals("conversion");
   try {
-    await writeChunks(part, modelChunks(model));
+    await writeChunks(part, modelChunks(model), interrupt.signal);
     const written = await Deno.readFile(part);
     try {
       readModel(written);
@@ -203,6 +206,7 @@ async function writeChecked(path: string, model: ModelProto): Promise<{ bytes: n
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new TrtdError("INTERNAL", `The rewritten model is refused by trtd's own reader: ${reason}`, { cause });
     }
+    interrupt.signal.throwIfAborted();
     await Deno.rename(part, path);
     await syncFolder(dirname(path));
     const { bytes, sha256 } = fileDigests(written);
@@ -215,10 +219,13 @@ async function writeChecked(path: string, model: ModelProto): Promise<{ bytes: n
   }
 }
 
-async function writeChunks(path: string, chunks: readonly Uint8Array[]): Promise<void> {
+async function writeChunks(path: string, chunks: readonly Uint8Array[], signal: AbortSignal): Promise<void> {
   using file = await Deno.open(path, { write: true, createNew: true });
   for (const chunk of chunks) {
-    for (let at = 0; at < chunk.length;) at += await file.write(chunk.subarray(at));
+    for (let at = 0; at < chunk.length;) {
+      signal.throwIfAborted();
+      at += await file.write(chunk.subarray(at));
+    }
   }
   await file.sync();
 }

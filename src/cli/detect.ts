@@ -7,10 +7,9 @@ import { openDetector } from "../detect/open.ts";
 import { bundledPhoto } from "../models/registry.ts";
 import { buildingEngines } from "./build/engine_settings.ts";
 import type { CliCommand, CommandContext, Terminal } from "./command.ts";
-import { fileFailure } from "../models/model_file.ts";
-import { findOrPull } from "./models/find_or_pull.ts";
+import { findOrPull, oneModel } from "./models/find_or_pull.ts";
 import { noteError } from "./note_error.ts";
-import { annotatedPaths, findPictures, type Picture } from "./pictures.ts";
+import { annotatedPaths, findPictures, type Picture, readPicture } from "./pictures.ts";
 import { type Progress, startProgress } from "./progress.ts";
 import { writeWhole } from "./write_whole.ts";
 
@@ -32,18 +31,15 @@ export const detectCommand: CliCommand = {
 
   async run(context: CommandContext): Promise<number> {
     const { args, flags, config, terminal } = context;
-    const [name, ...others] = config.model;
-    if (name === undefined || others.length > 0) {
-      throw new TrtdError("USAGE", `detect takes one model, got ${config.model.length}`);
-    }
+    const name = oneModel("detect", config);
     const asJson = flags["json"] === true;
     const pictures = args.length > 0
       ? await findPictures(args, terminal.cwd)
       : [{ name: "bundled photo", path: bundledPhoto() }];
     const output = typeof flags["output"] === "string" ? flags["output"] : args.length > 0 ? undefined : "annotated";
-    const targets = output === undefined ? undefined : await targetsFor(pictures, terminal.resolve(output));
 
     const model = await findOrPull(name, { config, terminal });
+    const targets = output === undefined ? undefined : await targetsFor(pictures, terminal.resolve(output));
     const detector = await openDetector(model, {
       backend: config.backend,
       maxPixels: config.max_pixels,
@@ -101,7 +97,7 @@ async function detectPicture(
   target: string | undefined,
 ): Promise<{ file: string; annotated?: string } & DetectionResult> {
   if (picture.error !== undefined) throw picture.error;
-  const bytes = await Deno.readFile(picture.path).catch((error) => Promise.reject(fileFailure(picture.name, error)));
+  const bytes = await readPicture(picture.name, picture.path);
   const result = await detector.detect(bytes, options);
   if (target === undefined) return { file: picture.name, ...result };
   if (target === picture.path) {

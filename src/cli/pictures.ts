@@ -54,6 +54,21 @@ export async function findPictures(words: readonly string[], cwd: string): Promi
   return [...found.values()];
 }
 
+/**
+ * The bytes of a picture's file.
+ * @param word what the user called it
+ * @throws {TrtdError} `FILE_NOT_FOUND`, `FILE_UNREADABLE`
+ */
+export async function readPicture(word: string, path: string): Promise<Uint8Array<ArrayBuffer>> {
+  try {
+    const problem = readableError(word, await Deno.stat(path));
+    if (problem !== undefined) throw problem;
+    return await Deno.readFile(path);
+  } catch (thrown) {
+    throw fileFailure(word, thrown);
+  }
+}
+
 /** A pipe or device would never end, and nothing that large is a picture. */
 function readableError(word: string, { isFile, size }: Deno.FileInfo): TrtdError | undefined {
   if (!isFile) return new TrtdError("FILE_UNREADABLE", `"${word}" is not a regular file`);

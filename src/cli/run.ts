@@ -3,7 +3,7 @@ import { isAbsolute, resolve } from "node:path";
 import { Command, CommanderError } from "commander";
 import { INHERITED_VARIABLE, inheritedFrom } from "../config/config.ts";
 import { inheritedSettings, layerLines, loadConfig, type LoadedConfig, withdrawSecrets } from "../config/load.ts";
-import { EXIT, trtdErrorFrom } from "../errors.ts";
+import { EXIT, TrtdError, trtdErrorFrom } from "../errors.ts";
 import { configureLog, getLogger } from "../log.ts";
 import { withoutSecrets } from "../secrets.ts";
 import { flushStandardError, neverWaitForReader, writeStandardError } from "../standard_error.ts";
@@ -114,12 +114,18 @@ function settle(program: Command, terminal: Terminal): void {
       writeErr: (text) => terminal.note(text.trimEnd()),
       outputError: (text, write) =>
         write(
-          `trtd: USAGE: ${withoutSecrets(text.replace(/^error: /, "").trimEnd())}\n  remedy: run "trtd ${
+          `trtd: USAGE: ${sentenceOf(withoutSecrets(text))}\n  remedy: Run "trtd ${
             command === program ? "" : `${command.name()} `
-          }--help" to see the arguments and flags`,
+          }--help" to see its arguments and flags`,
         ),
     });
   }
+}
+
+/** Commander's message as others of trtd are: one line, capital first, no final period. */
+function sentenceOf(text: string): string {
+  const line = text.replace(/^error: /, "").trim().replaceAll(/\s*\n\s*/g, " ").replace(/\.$/, "");
+  return line.charAt(0).toUpperCase() + line.slice(1);
 }
 
 /** Print a failure with its code and remedy. @returns its exit status */
@@ -137,7 +143,9 @@ function terminalOfProcess(): Terminal {
     try {
       for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
     } catch (error) {
-      if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+      if (error instanceof Deno.errors.BrokenPipe) return;
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new TrtdError("OUTPUT_UNWRITABLE", `Cannot write to standard output: ${reason}`, { cause: error });
     }
   };
   return {

@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import { type Alias, aliasesSchema, aliasSchema } from "./alias.ts";
+import { deviceProblem } from "./device.ts";
 import { setting } from "./setting.ts";
 
 export type { Setting, SettingKind } from "./setting.ts";
@@ -36,6 +37,17 @@ const hostName = () =>
 const downloadHost = () =>
   z.string().regex(/^[A-Za-z0-9._:[\]-]{1,262}$/, "must be host names, with a port or without");
 
+/** GPUs as a text; files may have an index as a number, and several as a list. */
+const device = () => {
+  const rule = "must be indexes or UUIDs of GPUs";
+  const one = z.union([z.string().min(1, rule), z.int().min(0, rule).max(9999, rule)], { error: rule });
+  return z.union([one, z.array(one).min(1, rule)], { error: rule })
+    .transform((value) => [value].flat().join(",")).superRefine((value, context) => {
+      const problem = deviceProblem(value);
+      if (problem !== null) context.addIssue({ code: "custom", message: problem });
+    });
+};
+
 /** A path, or an address of http or https. */
 const upstream = () =>
   z.string().min(1).max(4096).refine(
@@ -49,7 +61,7 @@ const TENSORRT = ["doctor", "build-engine", "detect", "serve", "bench", "verify"
 const SERVING = ["serve"] as const;
 const RUNNING_ENGINES = ["detect", "serve", "bench", "verify"] as const;
 const CACHING = ["build-engine", "cache", "doctor", "serve", "detect", "bench", "verify"] as const;
-const FETCHING = ["pull", "models", "serve", "detect", "build-engine"] as const;
+const FETCHING = ["pull", "models", "serve", "detect", "bench", "verify", "build-engine", "convert", "cache"] as const;
 
 const MODELS = {
   models: setting("text", () => z.string().min(1), {
@@ -110,9 +122,10 @@ const DETECTION = {
     placeholder: "NAME",
     commands: [...DETECTING, "doctor"],
   }),
-  device: setting("text", () => z.string().min(1).optional(), {
+  device: setting("text", () => device().optional(), {
     default: undefined,
-    help: "GPU by index or UUID",
+    help: "GPU by index or UUID, or auto: the first; serve takes several, separated by commas, or all, and runs the " +
+      "instances of a model on each, other commands take the first of them",
     placeholder: "INDEX|UUID",
     commands: TENSORRT,
   }),
@@ -243,7 +256,7 @@ const ACCESS = {
 const WORKERS = {
   instances: setting("number", () => z.number().int().min(1).max(64), {
     default: 1,
-    help: "Worker processes of each model",
+    help: "Worker processes of each model; where device names several GPUs, on each of them",
     placeholder: "N",
     commands: SERVING,
   }),

@@ -1,7 +1,9 @@
 /** Checks of driver and GPU. */
+import { deviceChoice } from "../config/device.ts";
 import { capabilityRow, jetPackOf } from "../tensorrt/support/install_advice.ts";
 import type { Finding } from "../tensorrt/probe/probe_findings.ts";
 import type { GpuFact } from "../tensorrt/probe/probe_messages.ts";
+import { selectedGpu } from "../tensorrt/request/machine_facts.ts";
 import { type CheckRow, lack, ok, sizeText, type Verdict } from "./check.ts";
 import type { DoctorFacts } from "./facts.ts";
 
@@ -32,16 +34,21 @@ export const GPU_CHECKS: readonly CheckRow[] = [
     remedy: `Check that nvidia-smi shows the GPU. ${CONTAINER}. Without a GPU, detection runs on the CPU`,
     judge(facts) {
       const { settings, gpu, cuda } = facts;
-      if (settings.device !== undefined && gpu === null) {
+      const choice = deviceChoice(settings.device);
+      const lost = typeof choice === "string"
+        ? undefined
+        : choice.find((name) => selectedGpu(name, cuda.gpus) === null);
+      if (lost !== undefined) {
         const there = cuda.gpus.length === 0 ? "there is none" : `there are ${cuda.gpus.map(label).join(", ")}`;
         return {
           status: "fail",
-          detail: `No GPU is "${settings.device}" (--device): ${there}`,
+          detail: `No GPU is "${lost}" (--device): ${there}`,
           remedy: "Give --device the index or the UUID of a GPU that is there",
         };
       }
       if (gpu === null) return lack(facts, "No GPU can be used: detection runs on the CPU");
-      const used = cuda.gpus.length > 1 ? `; ${gpu} is used` : "";
+      const more = choice === "first" ? 0 : (choice === "all" ? cuda.gpus : choice).length - 1;
+      const used = cuda.gpus.length > 1 ? `; ${gpu} is used${more > 0 ? `, by trtd serve ${more} more` : ""}` : "";
       return ok(cuda.gpus.map(label).join(", ") + used);
     },
   },

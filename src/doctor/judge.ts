@@ -1,4 +1,5 @@
 /** From what was probed to what can be used; pure. */
+import { oneDevice } from "../config/device.ts";
 import { type Candidate, chooseTensorRt } from "../tensorrt/discovery/discovery_choice.ts";
 import type { SearchedFolder } from "../tensorrt/discovery/discovery.ts";
 import type { AddonProbe, CudaProbe, TensorRtProbe } from "../tensorrt/probe/probe.ts";
@@ -30,7 +31,7 @@ export interface Gathered {
 /** Adds verdicts and the choice to what was gathered. */
 export function judge({ settings, system, cuda, searched, probes, onnxruntime, sharp }: Gathered): DoctorFacts {
   const platform = platformOf(system);
-  const gpu = selectedGpu(settings.device, cuda.gpus);
+  const gpu = selectedGpu(oneDevice(settings.device), cuda.gpus);
   const tensorrt = probes.map((probe) => tensorRtFact(probe, cuda, platform, gpu));
   const choice = chooseTensorRt(tensorrt.map(candidateFrom), settings.tensorrt !== undefined);
   return { settings, system, platform, cuda, gpu, searched, tensorrt, choice, onnxruntime, sharp };

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { COPY_WAYS } from "../../scripts/bench/gpu_copies_ways.ts";
 import { goalRows, goalTable, GPU_GOALS, type GpuFigures } from "../../scripts/bench/gpu_goals.ts";
 
 const range = (median: number) => ({ median, lowest: median * 0.9, highest: median * 1.1 });
@@ -53,6 +54,18 @@ Deno.test("gpu goals: the start counts in seconds, the cold one only informs", (
   const lines = goalTable(goalRows({ ...NOTHING, start })).split("\n");
   assert.ok(lines.some((line) => line.endsWith("| <= 1.5 s | 1.60 s (1.40 to 1.90) | MISSED |")));
   assert.ok(lines.some((line) => line.endsWith("|  | 5.00 s (4.50 to 5.50) |  |")));
+});
+
+Deno.test("gpu goals: the ways to copy frames stand side by side, over one picture a run copied as it is", () => {
+  const ways = COPY_WAYS.map(({ id, batch }, i) => {
+    const ratio = range(batch === 1 ? 1 : 1.5 + i / 10);
+    return { id, pictures_per_s: range(1000), to_plain: range(1), to_single: ratio, upload_ms: 1 };
+  });
+  const rows = goalRows({ ...NOTHING, copies: { frame_bytes: 2211840, bare_ms: 2.5, ways } });
+  const measured = (id: string) => rows.find((row) => row.id === id)!.measured?.median;
+  assert.deepEqual([measured("copies_one_plain"), measured("copies_eight_plain")], [1, 1.8]);
+  assert.equal(measured("copies_eight_shared_combined"), 2.3);
+  assert.ok(ways.every(({ id }) => rows.find((row) => row.id === `copies_${id}`)!.met === null), "none is a goal");
 });
 
 Deno.test("gpu goals: names are unique, and all of the issue's bounds are there", () => {

@@ -9,7 +9,7 @@ const SPEC: LoadSpec = {
   picture: "",
   contentType: "image/jpeg",
   settleMs: 50,
-  forMs: 300,
+  forMs: 1000,
   traffic: { kind: "closed", clients: 5 },
 };
 
@@ -55,8 +55,8 @@ Deno.test("load: a fixed rate is kept whatever the answers are", async () => {
   await withServer(async (spec) => {
     const traffic = { kind: "open", perSecond: 200, connectionsMax: 50 } as const;
     const { outcomes, unsent, lateMs } = await runLoad([{ ...spec, traffic }], { processes: 2 });
-    // 350 ms at 200 a second, from two processes
-    assert.equal(outcomes.length + unsent, 70);
+    // 1050 ms at 200 a second, from two processes
+    assert.equal(outcomes.length + unsent, 210);
     assert.equal(lateMs.length, outcomes.length);
   });
 });

@@ -6,6 +6,7 @@ import { runCli } from "../../src/cli/run.ts";
 import { fakeSet, nativeTest, shimAndFakes } from "../native/children.ts";
 import { detector } from "../tensorrt/build/fake_build.ts";
 import { engineBytes, fakeBuild, KEY, keyOf, type SetUp, setUp } from "./set_up.ts";
+import { cleanEnvironment } from "../clean_environment.ts";
 
 const MAIN = resolve(import.meta.dirname!, "../../src/main.ts");
 
@@ -106,7 +107,7 @@ Deno.test("trtd cache prune: removes until the size is kept", async () => {
 Deno.test("trtd cache: a wrong call is told, and nothing printed", async () => {
   await using box = await setUp();
   const rows: [string[], RegExp][] = [
-    [["list"], /There is no action "list"; there are ls, verify, prune, key/],
+    [["list"], /There is no action "list"\n {2}remedy: Name one of ls, verify, prune, key/],
     [["ls", "x.onnx"], /takes no model/],
     [["key"], /needs a model/],
     [["key", "none.onnx"], /does not exist/],
@@ -128,7 +129,8 @@ nativeTest("trtd cache key: dumps what decides about a hit, and ls --machine say
     const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
       args: ["run", "-A", MAIN, ...args, "--tensorrt", dirname(core)],
       cwd: box.folder,
-      env: {
+      clearEnv: true,
+      env: cleanEnvironment({
         LD_LIBRARY_PATH: dirname(cuda),
         TRTD_SHIM: shimAndFakes().shim,
         TRTD_FAKE: "",
@@ -136,7 +138,7 @@ nativeTest("trtd cache key: dumps what decides about a hit, and ls --machine say
         TRTD_CACHE_DIR: box.userCacheDir,
         INIT_CWD: box.folder,
         NO_COLOR: "1",
-      },
+      }),
     }).output();
     assert.equal(code, 0, new TextDecoder().decode(stderr));
     return new TextDecoder().decode(stdout);

@@ -1,5 +1,5 @@
 /** One thing that goes wrong while a server runs; the same for every way to start it. */
-import type { Program } from "./program.ts";
+import type { Program } from "../server/program.ts";
 
 export interface ChaosContext {
   readonly program: Program;

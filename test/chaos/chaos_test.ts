@@ -1,6 +1,6 @@
 import { writeColourModel } from "./colour_model.ts";
 import { crashingRead, poisonCases } from "./poison_cases.ts";
-import { fromSource } from "./program.ts";
+import { fromSource } from "../server/program.ts";
 import { SERVER_CASES } from "./server_cases.ts";
 import { SLOW_CASES } from "./slow_cases.ts";
 import { WORKER_CASES } from "./worker_cases.ts";

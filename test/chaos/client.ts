@@ -21,9 +21,17 @@ const ANSWER_MS = 60_000;
 /** The server ended the connection before it answered. */
 export class Unanswered extends Error {}
 
+/** A kept connection that was not used at once had been ended meanwhile: the request was never taken. */
+export class TooLate extends Unanswered {}
+
+/** For so long after an answer a server that stops still takes the next request (http/listen/server.ts). */
+const GRACE_MS = 100;
+
 export class Client {
   readonly #address: { readonly host: string; readonly port: number };
   #connection: Deno.TcpConn | undefined;
+  /** When the last answer on the connection came, null before. */
+  #answeredMs: number | null = null;
 
   constructor(address: { readonly host: string; readonly port: number }) {
     this.#address = address;
@@ -37,16 +45,21 @@ export class Client {
     const lines = Object.entries({ host: "localhost", "content-length": String(body.length), ...headers });
     const head = `${method} ${path} HTTP/1.1\r\n${lines.map((line) => `${line.join(": ")}\r\n`).join("")}\r\n`;
     const began = performance.now();
+    const answeredMs = this.#answeredMs;
+    let idleMs = Infinity;
     const timer = setTimeout(() => this.close(), ANSWER_MS);
     try {
       await writeAll(connection, new TextEncoder().encode(head));
       await writeAll(connection, body);
+      if (answeredMs !== null) idleMs = performance.now() - answeredMs;
       const reply = await readReply(connection);
+      this.#answeredMs = performance.now();
       if (reply.headers["connection"] === "close") this.close();
       return { ...reply, ms: performance.now() - began };
     } catch (error) {
       this.close();
-      throw new Unanswered(`After ${Math.round(performance.now() - began)} ms: ${(error as Error).message}`);
+      const message = `After ${Math.round(performance.now() - began)} ms: ${(error as Error).message}`;
+      throw answeredMs !== null && idleMs >= GRACE_MS ? new TooLate(message) : new Unanswered(message);
     } finally {
       clearTimeout(timer);
     }
@@ -72,6 +85,7 @@ export class Client {
       if (!(error instanceof Deno.errors.BadResource)) throw error;
     }
     this.#connection = undefined;
+    this.#answeredMs = null;
   }
 }
 

@@ -1,6 +1,7 @@
 /** Clients that ask without a pause, each one picture after another, and check every answer. */
 import assert from "node:assert/strict";
-import { Client, Unanswered } from "./client.ts";
+import { Client, TooLate, Unanswered } from "./client.ts";
+import { PATIENCE_MS, until } from "../until.ts";
 import { type KnownPicture, PICTURES, wrongness } from "./colour_model.ts";
 
 /** Most problems that are kept word for word. */
@@ -48,11 +49,9 @@ export class Load {
   }
 
   /** Wait until `count` requests are answered. @throws {Error} after `timeoutMs` */
-  async reaches(count: number, timeoutMs = 120_000): Promise<void> {
-    for (const until = performance.now() + timeoutMs; this.total < count;) {
-      if (performance.now() > until) throw new Error(`${this.total} of ${count} answers after ${timeoutMs} ms`);
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
+  async reaches(count: number, timeoutMs = 3 * PATIENCE_MS): Promise<void> {
+    const tells = () => `${this.total}, ${this.#problems.join("; ")}`;
+    await until(`at ${count} answers`, () => this.total >= count, { timeoutMs, tells });
   }
 
   /** Ask no more, and wait for the last answers. */
@@ -78,6 +77,7 @@ export class Load {
         this.#judge(reply.status, reply.body, picture);
         if (untilClosed && reply.headers["connection"] === "close") break;
       } catch (error) {
+        if (untilClosed && error instanceof TooLate) break;
         this.#count("lost");
         this.#tell(`lost: ${(error as Error).message}`);
         if (!(error instanceof Unanswered)) await new Promise((resolve) => setTimeout(resolve, 50));

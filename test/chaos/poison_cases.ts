@@ -5,7 +5,7 @@ import type { ChaosCase } from "./chaos_case.ts";
 import { Client } from "./client.ts";
 import { PICTURES } from "./colour_model.ts";
 import { assertAllRight, Load } from "./load.ts";
-import { ChaosServer } from "./program.ts";
+import { ServeProcess } from "../server/serve_process.ts";
 
 /** The same word as in crashing_read.c. */
 const MARK = "trtd-test-crash";
@@ -31,10 +31,7 @@ export const poisonCases = (library: string): readonly ChaosCase[] => [
   {
     name: "a picture that crashes workers is refused after two deaths alone, and nobody else notices",
     async run({ program, model, report }) {
-      await using server = await ChaosServer.start(program, {
-        flags: ["--model", model],
-        env: { LD_PRELOAD: library },
-      });
+      await using server = await ServeProcess.start(["--model", model], { program, env: { LD_PRELOAD: library } });
       await server.ready();
       const load = new Load({ address: server, clients: 4 });
       await load.reaches(50);
@@ -45,8 +42,8 @@ export const poisonCases = (library: string): readonly ChaosCase[] => [
         return { status: reply.status, ms: reply.ms, problem: JSON.parse(new TextDecoder().decode(reply.body)) };
       };
       const first = await ask();
-      assert.deepEqual([first.status, first.problem.code], [500, "REQUEST_POISONOUS"], server.errors);
-      const told = () => server.errors.match(/ended with "?SIGSEGV/g)?.length ?? 0;
+      assert.deepEqual([first.status, first.problem.code], [500, "REQUEST_POISONOUS"], server.stderr);
+      const told = () => server.stderr.match(/ended with "?SIGSEGV/g)?.length ?? 0;
       await server.until("told of two deaths", () => told() >= 2);
       const deaths = told();
       assert.ok(deaths === 2 || deaths === 3, `${deaths} deaths: with others, then twice alone`);
@@ -57,15 +54,15 @@ export const poisonCases = (library: string): readonly ChaosCase[] => [
       assert.deepEqual(server.workers, [worker], "the second time no worker dies");
       await load.reaches(load.total + 100);
       const outcome = await load.stop();
-      assertAllRight(outcome, server.errors);
-      await server.until("told of the picture", () => DIGEST.test(server.errors));
-      const digest = DIGEST.exec(server.errors)?.[1];
-      assert.ok(digest !== undefined && second.problem.detail.includes(digest), server.errors);
+      assertAllRight(outcome, server.stderr);
+      await server.until("told of the picture", () => DIGEST.test(server.stderr));
+      const digest = DIGEST.exec(server.stderr)?.[1];
+      assert.ok(digest !== undefined && second.problem.detail.includes(digest), server.stderr);
       report(
         `poison: ${deaths} deaths, refused after ${Math.round(first.ms)} ms, the second time after ` +
           `${Math.round(second.ms)} ms; ${outcome.counts["right"]} others right`,
       );
-      assert.equal(await server.stop(), 0, server.errors);
+      assert.equal(await server.stop(), 0, server.stderr);
     },
   },
 ];

@@ -1,145 +1,142 @@
 /** A long run in which one request of a hundred goes wrong, and workers die now and then. */
 import assert from "node:assert/strict";
+import { tracesOf } from "../server/process.ts";
+import { ServeProcess } from "../server/serve_process.ts";
+import { pause } from "../until.ts";
 import type { ChaosContext } from "./chaos_case.ts";
-import { Client, writeAll } from "./client.ts";
-import { PICTURES } from "./colour_model.ts";
-import { Load, quantile } from "./load.ts";
-import { ChaosServer, residentKb } from "./program.ts";
+import { knownPicture, PICTURES } from "./colour_model.ts";
+import { Load, type Outcome } from "./load.ts";
+import { FAULT_KINDS, randomFrom } from "./soak_faults.ts";
+import { growthOf } from "./soak_memory.ts";
+import { Watch, WORKERS } from "./soak_watch.ts";
 
 /** Of the requests. */
 const FAULTS = 0.01;
 const KILL_EVERY_MS = 15_000;
-/** Part of the whole time after which memory has settled. */
-const WARM_UP = 0.25;
+const LOOK_EVERY_MS = 1000;
+/** Between two rounds the server is asked nothing and its descriptors are counted. */
+const ROUND_MS = 10_000;
+/** Closed connections are gone by then. */
+const QUIET_MS = 500;
 const MORE_MEMORY_MAX = 0.05;
 const SEED = 7;
 
-/** What one measurement saw while nothing was asked. */
-interface Sample {
-  /** Resident memory of the server and of its worker, kB. */
-  readonly serverKb: number;
-  readonly workerKb: number;
-  readonly descriptors: number;
+/** Small ones for many requests, and large ones, for whose sake memory is taken and given back in pieces of all sizes. */
+const SOAK_PICTURES = [
+  ...PICTURES,
+  ...[512, 1024].flatMap((side) => [0, 1, 2, 3].map((step) => knownPicture([250, 40 + 20 * step, 20], side))),
+];
+
+/** What the server may say: that a worker died of a signal, and where that is its own failure, when it starts again. */
+const TOLD = /A worker of "?colour"? (ended with "?SIG(KILL|ABRT)|is started again in )/;
+const LINES_A_DEATH = 2;
+/** Said once, at the start. */
+const OLD_RUNTIME = /^trtd: on Deno 2\.6/;
+
+export interface SoakContext extends ChaosContext {
+  /** How long it is asked. */
+  readonly ms: number;
+  /** The server's temporary folder. @default that of this process */
+  readonly temporary?: string;
 }
 
 /**
- * Ask for `ms` milliseconds with faults among the requests.
- * @throws {Error} for a wrong or lost answer, and when memory or descriptors have grown
+ * Ask two workers for `ms` milliseconds with faults among the requests. One of them is killed again and again, the other
+ * lives as long as the server, so that what it keeps of requests counts too.
+ * @throws {Error} for a wrong or lost answer, when memory or descriptors have grown, when it says more than it should,
+ * and when something of it is left
  */
-export async function soak({ program, model, report }: ChaosContext, ms: number): Promise<void> {
-  await using server = await ChaosServer.start(program, { flags: ["--model", model] });
-  await server.ready();
-  const began = performance.now();
-  const random = randomFrom(SEED);
-  const counts: Record<string, number> = {};
-  const before: Sample[] = [];
-  const after: Sample[] = [];
-  let kills = 0;
-  let killedMs = began;
-  while (performance.now() - began < ms) {
-    const load = new Load({ address: server, clients: 6 });
-    const until = performance.now() + Math.min(10_000, ms / 20);
-    let faults = 0;
-    while (performance.now() < until) {
-      if (faults < load.total * FAULTS) {
-        const fault = FAULT_KINDS[Math.floor(random() * FAULT_KINDS.length)]!;
-        counts[fault.name] = (counts[fault.name] ?? 0) + 1;
-        await fault.commit(server);
-        faults++;
-      }
-      if (performance.now() - killedMs > KILL_EVERY_MS) {
-        Deno.kill(await server.worker(), random() < 0.8 ? "SIGKILL" : "SIGABRT");
-        killedMs = performance.now();
-        kills++;
-      }
-      await new Promise((resolve) => setTimeout(resolve, 10));
+export async function soak({ program, model, report, ms, temporary }: SoakContext): Promise<void> {
+  await using server = await ServeProcess.start(["--model", model, "--instances", String(WORKERS)], { program });
+  const watch = new Watch(server, ms);
+  await watch.allReady();
+  const trouble = new Trouble(server, watch);
+  const timer = setInterval(() => watch.look(), LOOK_EVERY_MS);
+  try {
+    while (watch.part < 1) {
+      watch.asked = true;
+      const { counts: { right = 0, ...others }, problems } = await trouble.round(Math.min(ROUND_MS, ms / 20));
+      watch.asked = false;
+      assert.deepEqual([others, right > 0], [{}, true], `${problems.join("; ")} ${server.stderr}`);
+      await watch.allReady();
+      await pause(QUIET_MS);
+      watch.countDescriptors();
     }
-    const outcome = await load.stop();
-    for (const [what, count] of Object.entries(outcome.counts)) counts[what] = (counts[what] ?? 0) + count;
-    const { right = 0, ...others } = outcome.counts;
-    assert.deepEqual([others, right > 0], [{}, true], `${outcome.problems.join("; ")} ${server.errors}`);
-    await server.ready();
-    await new Promise((resolve) => setTimeout(resolve, 500));
-    const part = (performance.now() - began) / ms;
-    if (part >= WARM_UP) (part < WARM_UP + (1 - WARM_UP) / 2 ? before : after).push(await sampleOf(server));
+  } finally {
+    clearInterval(timer);
   }
-  const [first, last] = [middleOf(before), middleOf(after)];
-  const growth = last.serverKb / first.serverKb - 1;
-  report(
-    `soak of ${Math.round(ms / 1000)} s: ${JSON.stringify(counts)}, ${kills} kills; server ${first.serverKb} to ` +
-      `${last.serverKb} kB (${(100 * growth).toFixed(1)} %), worker ${first.workerKb} to ${last.workerKb} kB, ` +
-      `descriptors ${first.descriptors} to ${last.descriptors}`,
-  );
-  assert.ok(growth <= MORE_MEMORY_MAX, `the server grew by ${(100 * growth).toFixed(1)} %`);
-  assert.ok(last.descriptors <= first.descriptors, `${last.descriptors} descriptors, ${first.descriptors} before`);
-  assert.equal(await server.stop(), 0, server.errors);
+  assert.equal(await server.stop(), 0, server.stderr);
+  const { counts, kills } = trouble;
+  const told = (await server.allStderr()).split("\n").filter((line) => line !== "" && !OLD_RUNTIME.test(line));
+  const growth = growthOf(watch.looks);
+  const [descriptors, descriptorsAfter] = watch.descriptors as [number, number];
+  report(`soak of ${Math.round(ms / 1000)} s: ${JSON.stringify(counts)}, ${kills} kills, ${told.length} lines said`);
+  for (const { what, beforeKb, afterKb, part } of growth) {
+    report(`soak: memory of ${what}: ${beforeKb} to ${afterKb} kB (${percent(part)})`);
+  }
+  report(`soak: descriptors: ${descriptors} to ${descriptorsAfter}`);
+  for (const { what, part } of growth.filter(({ judged }) => judged)) {
+    assert.ok(part <= MORE_MEMORY_MAX, `${percent(part)} more memory of ${what}`);
+  }
+  assert.ok(descriptorsAfter <= descriptors, `${descriptorsAfter} descriptors, ${descriptors} before`);
+  assert.deepEqual(told.filter((line) => !TOLD.test(line)), [], "each line tells of a death");
+  assert.ok(told.length <= LINES_A_DEATH * kills, `${told.length} lines of ${kills} deaths`);
+  assert.deepEqual([tracesOf(server.pid, temporary), watch.survivors], [[], []], "nothing of it is left");
 }
 
-interface Fault {
-  readonly name: string;
-  commit(server: ChaosServer): Promise<void>;
+/** Requests, faults among them, and deaths. */
+class Trouble {
+  /** Answers of every round and faults, by what they were. */
+  readonly counts: Record<string, number> = {};
+  kills = 0;
+  readonly #server: ServeProcess;
+  readonly #watch: Watch;
+  readonly #random = randomFrom(SEED);
+  #killedMs = performance.now();
+
+  constructor(server: ServeProcess, watch: Watch) {
+    this.#server = server;
+    this.#watch = watch;
+  }
+
+  /** Ask for so long, and wait for the last answers. */
+  async round(ms: number): Promise<Outcome> {
+    const load = new Load({ address: this.#server, clients: 6, pictures: SOAK_PICTURES });
+    try {
+      const untilMs = performance.now() + ms;
+      for (let faults = 0; performance.now() < untilMs;) {
+        if (faults < load.total * FAULTS) {
+          await this.#commitOne();
+          faults++;
+        }
+        this.#killOne();
+        await pause(10);
+      }
+    } finally {
+      await load.stop();
+    }
+    const outcome = await load.ended();
+    for (const [what, count] of Object.entries(outcome.counts)) this.#count(what, count);
+    return outcome;
+  }
+
+  async #commitOne(): Promise<void> {
+    const fault = FAULT_KINDS[Math.floor(this.#random() * FAULT_KINDS.length)]!;
+    this.#count(fault.name);
+    await fault.commit(this.#server);
+  }
+
+  #killOne(): void {
+    const { mortal } = this.#watch;
+    if (performance.now() - this.#killedMs < KILL_EVERY_MS || mortal === undefined) return;
+    Deno.kill(mortal, this.#random() < 0.8 ? "SIGKILL" : "SIGABRT");
+    this.#killedMs = performance.now();
+    this.kills++;
+  }
+
+  #count(what: string, by = 1): void {
+    this.counts[what] = (this.counts[what] ?? 0) + by;
+  }
 }
 
-const PNG = { "content-type": "image/png" };
-
-const FAULT_KINDS: readonly Fault[] = [
-  { name: "damaged picture", commit: (server) => ask(server, PICTURES[0]!.bytes.slice(0, 60), PNG, [400, 422]) },
-  { name: "no picture", commit: (server) => ask(server, new TextEncoder().encode("nothing"), PNG, [400, 415, 422]) },
-  {
-    name: "no time",
-    commit: (server) => ask(server, PICTURES[1]!.bytes, { ...PNG, "x-request-timeout-ms": "1" }, [200, 504]),
-  },
-  { name: "aborted body", commit: (server) => abandon(server, PICTURES[2]!.bytes.slice(0, 40)) },
-  { name: "aborted answer", commit: (server) => abandon(server, PICTURES[2]!.bytes) },
-];
-
-async function ask(
-  server: ChaosServer,
-  body: Uint8Array,
-  headers: Readonly<Record<string, string>>,
-  statuses: readonly number[],
-): Promise<void> {
-  const client = new Client(server);
-  const reply = await client.ask({ body, headers });
-  client.close();
-  assert.ok(statuses.includes(reply.status), `${reply.status}: ${new TextDecoder().decode(reply.body)}`);
-}
-
-/** Send a part of a request and go away. */
-async function abandon(server: ChaosServer, body: Uint8Array): Promise<void> {
-  const connection = await Deno.connect({ hostname: server.host, port: server.port });
-  const head = "POST /v1/detect HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: " +
-    `${PICTURES[2]!.bytes.length}\r\n\r\n`;
-  await writeAll(connection, new TextEncoder().encode(head));
-  await writeAll(connection, body);
-  connection.close();
-}
-
-async function sampleOf(server: ChaosServer): Promise<Sample> {
-  const worker = await server.worker();
-  return {
-    serverKb: residentKb(server.pid),
-    workerKb: residentKb(worker),
-    descriptors: [...Deno.readDirSync(`/proc/${server.pid}/fd`)].length,
-  };
-}
-
-function middleOf(samples: readonly Sample[]): Sample {
-  const middle = (read: (sample: Sample) => number) => quantile(samples.map(read), 0.5);
-  return {
-    serverKb: middle(({ serverKb }) => serverKb),
-    workerKb: middle(({ workerKb }) => workerKb),
-    descriptors: middle(({ descriptors }) => descriptors),
-  };
-}
-
-/** Numbers from 0 to 1, the same for the same seed (xorshift). */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) / 2 ** 32;
-  };
-}
+const percent = (part: number): string => `${(100 * part).toFixed(1)} %`;

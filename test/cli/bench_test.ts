@@ -5,13 +5,16 @@ import { loadSharp } from "../../src/native/sharp.ts";
 import { seededPicture } from "../detect/seeded_picture.ts";
 import { fakeSet, nativeTest, shimAndFakes } from "../native/children.ts";
 import { tinyYolo } from "../onnx/build_model.ts";
+import { cleanEnvironment } from "../clean_environment.ts";
 
 const MAIN = join(import.meta.dirname!, "../../src/main.ts");
 
 async function bench(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "-A", "--no-check", MAIN, "bench", ...args],
-    env: { NO_COLOR: "1", ...env },
+    clearEnv: true,
+    env: cleanEnvironment({ NO_COLOR: "1", ...env }),
+    stdin: "null",
   }).output();
   const decoder = new TextDecoder();
   return { code, out: decoder.decode(stdout), said: decoder.decode(stderr) };

@@ -8,9 +8,14 @@ import type { GpuFact, LibraryFact } from "../../src/tensorrt/probe/probe_messag
 import { fakeSet, nativeTest, shimAndFakes } from "../native/children.ts";
 import { assertHead, detector, filesUnder } from "../tensorrt/build/fake_build.ts";
 import { incidentModel } from "../tensorrt/build/incident_model.ts";
+import { childrenOf } from "../server/process.ts";
+import { cleanEnvironment } from "../clean_environment.ts";
+import { pause, until } from "../until.ts";
 
 const MAIN = resolve(import.meta.dirname!, "../../src/main.ts");
 const GPU_89 = "NVIDIA Fake 4090:8.9:24564";
+/** Longest life of one command. */
+const LIFE_MS = 180_000;
 const GPU_120 = "NVIDIA Fake 5060:12.0:8192";
 
 interface CliOptions {
@@ -33,15 +38,16 @@ interface Cli {
   readonly end: Promise<Ran>;
 }
 
-const environmentOf = (options: CliOptions, { cwd, cuda }: { cwd: string; cuda: string }) => ({
-  LD_LIBRARY_PATH: dirname(cuda),
-  TRTD_SHIM: shimAndFakes().shim,
-  TRTD_FAKE: options.script ?? "",
-  TRTD_FAKE_GPUS: options.gpus ?? GPU_89,
-  TRTD_CACHE_DIR: join(cwd, "cache"),
-  INIT_CWD: cwd,
-  NO_COLOR: "1",
-});
+const environmentOf = (options: CliOptions, { cwd, cuda }: { cwd: string; cuda: string }) =>
+  cleanEnvironment({
+    LD_LIBRARY_PATH: dirname(cuda),
+    TRTD_SHIM: shimAndFakes().shim,
+    TRTD_FAKE: options.script ?? "",
+    TRTD_FAKE_GPUS: options.gpus ?? GPU_89,
+    TRTD_CACHE_DIR: join(cwd, "cache"),
+    INIT_CWD: cwd,
+    NO_COLOR: "1",
+  });
 
 /** Starts `trtd build-engine pets.onnx ...` with a fake TensorRT and a fake driver, in a folder of its own. */
 async function withCli<T>(
@@ -57,6 +63,7 @@ async function withCli<T>(
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", MAIN, "build-engine", "pets.onnx", "--tensorrt", dirname(core), ...args],
     cwd,
+    clearEnv: true,
     env: environmentOf(options, { cwd, cuda }),
     stdin: "null",
     stdout: "piped",
@@ -66,7 +73,7 @@ async function withCli<T>(
     const decoder = new TextDecoder();
     return { code, out: decoder.decode(stdout), err: decoder.decode(stderr) };
   });
-  const timer = setTimeout(() => child.kill("SIGKILL"), 30_000);
+  const timer = setTimeout(() => child.kill("SIGKILL"), LIFE_MS);
   try {
     return await body({ cwd, child, end });
   } finally {
@@ -185,18 +192,29 @@ nativeTest(
 );
 
 /** Runs build-engine once more in the folder of another run, and answers its JSON. */
-async function again({ cwd }: Cli, options: CliOptions, args: readonly string[]): Promise<Ran> {
+async function again(
+  { cwd }: Cli,
+  options: CliOptions,
+  args: readonly string[],
+  onError: (said: string) => void = () => {},
+): Promise<Ran> {
   const { core, cuda } = fakeSet(options.set);
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+  const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", MAIN, "build-engine", ...args, "--tensorrt", dirname(core), "--json"],
     cwd,
+    clearEnv: true,
     env: environmentOf(options, { cwd, cuda }),
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
-  }).output();
-  const decoder = new TextDecoder();
-  return { code, out: decoder.decode(stdout), err: decoder.decode(stderr) };
+  }).spawn();
+  const timer = setTimeout(() => child.kill("SIGKILL"), LIFE_MS);
+  const out = new Response(child.stdout).text();
+  let err = "";
+  for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) onError(err += text);
+  const { code } = await child.status;
+  clearTimeout(timer);
+  return { code, out: await out, err };
 }
 
 nativeTest(
@@ -223,8 +241,10 @@ nativeTest(
 nativeTest("build-engine: of two at once one builds, the other waits for it by its number and takes its engine", () => {
   const options = { set: "10.16", script: "step=20" };
   return withCli(options, ["--json"], async (cli) => {
-    await childAtWork(cli.cwd, cli.child.pid);
-    const second = await again(cli, options, ["pets.onnx"]);
+    const builder = await childAtWork(cli.cwd, cli.child.pid, /^# engine: /m);
+    Deno.kill(builder, "SIGSTOP");
+    const goOn = (said: string) => /Waiting for process/.test(said) && Deno.kill(builder, "SIGCONT");
+    const second = await again(cli, options, ["pets.onnx"], goOn);
     const first = await cli.end;
     assert.deepEqual([JSON.parse(first.out).cache, JSON.parse(second.out).cache], ["built", "hit"]);
     assert.match(second.err, new RegExp(`^trtd: Waiting for process ${cli.child.pid} \\(`, "m"));
@@ -375,26 +395,15 @@ for (const [title, args, status, says] of USAGE) {
     }));
 }
 
-/** Waits until the build child of the folder is at work, and answers its process id. */
-async function childAtWork(cwd: string, parent: number): Promise<number> {
-  for (let attempt = 0; attempt < 200; attempt++) {
-    const log = join(cwd, "models/trt/pets/f32/bs1/pets.build.log");
-    const text = await Deno.readTextFile(log).catch(() => "");
-    const [child] = childrenOf(parent);
-    if (text !== "" && child !== undefined && commandOf(child).includes("child_process.ts")) {
-      await pause(600);
-      return child;
-    }
-    await pause(50);
-  }
-  throw new Error("The build child did not start");
-}
-
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
-function childrenOf(pid: number): number[] {
-  const text = Deno.readTextFileSync(`/proc/${pid}/task/${pid}/children`);
-  return text.split(" ").filter((word) => word !== "").map(Number);
+/** Waits until the log of the build says so, and answers the process id of the build child. */
+async function childAtWork(cwd: string, parent: number, says: RegExp): Promise<number> {
+  let child: number | undefined;
+  await until("building", async () => {
+    const text = await Deno.readTextFile(join(cwd, "models/trt/pets/f32/bs1/pets.build.log")).catch(() => "");
+    child = childrenOf(parent).find((pid) => commandOf(pid).includes("child_process.ts"));
+    return child !== undefined && says.test(text);
+  });
+  return child!;
 }
 
 function commandOf(pid: number): string {
@@ -405,25 +414,21 @@ function commandOf(pid: number): string {
   }
 }
 
-async function isGone(pid: number): Promise<boolean> {
-  for (let attempt = 0; attempt < 60; attempt++) {
-    if (!commandOf(pid).includes("child_process.ts")) return true;
-    await pause(50);
-  }
-  return false;
-}
+const isGone = (pid: number) => until("gone", () => !commandOf(pid).includes("child_process.ts"));
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   nativeTest(
     `build-engine: ${signal} ends the build with 130 and leaves no engine and no process`,
     () =>
       withCli({ set: "10.16", script: "step=200" }, [], async ({ cwd, child, end }) => {
-        const pid = await childAtWork(cwd, child.pid);
+        const pid = await childAtWork(cwd, child.pid, /^# engine: /m);
+        // The builder tells nothing of its steps.
+        await pause(600);
         child.kill(signal);
         const { code, err } = await end;
         assert.equal(code, 130, err);
         assert.match(err, /^trtd: INTERRUPTED: /m);
-        assert(await isGone(pid));
+        await isGone(pid);
         assert.deepEqual(builtFiles(cwd), LOG_FILES);
       }),
   );
@@ -439,10 +444,10 @@ for (
     `build-engine: when it is killed, its child ends too and leaves no engine${title}`,
     () =>
       withCli({ set: "10.16", script: "build=hang", model }, [], async ({ cwd, child, end }) => {
-        const pid = await childAtWork(cwd, child.pid);
+        const pid = await childAtWork(cwd, child.pid, /goes round in circles\n/);
         child.kill("SIGKILL");
         assert.equal((await end).code, 137);
-        assert(await isGone(pid));
+        await isGone(pid);
         assert.deepEqual(builtFiles(cwd), LOG_FILES);
         const log = await Deno.readTextFile(join(cwd, "models/trt/pets/f32/bs1/pets.build.log"));
         assert.match(log, /INFO tensorrt-10\.16\.1: The build goes round in circles\n$/);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { join, resolve } from "node:path";
+import { cleanEnvironment } from "../clean_environment.ts";
 
 const MAIN = resolve(import.meta.dirname!, "../../src/main.ts");
 
@@ -13,7 +14,8 @@ interface Said {
 async function trtd(args: string[], options: { cwd?: string; env?: Record<string, string> } = {}): Promise<Said> {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--quiet", MAIN, ...args],
-    env: { NO_COLOR: "1", INIT_CWD: options.cwd ?? "/", ...options.env },
+    clearEnv: true,
+    env: cleanEnvironment({ NO_COLOR: "1", INIT_CWD: options.cwd ?? "/", ...options.env }),
     cwd: options.cwd ?? "/",
     stdin: "null",
   }).output();
@@ -127,7 +129,8 @@ Deno.exit(await runCli(Deno.args, { parent: command("parent", false), child: com
     );
     const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
       args: ["run", "-A", "--quiet", "--config", deno, script, "parent"],
-      env: { INIT_CWD: cwd, TRTD_API_KEY: `${KEY}2`, TRTD_PORT: "77" },
+      clearEnv: true,
+      env: cleanEnvironment({ INIT_CWD: cwd, TRTD_API_KEY: `${KEY}2`, TRTD_PORT: "77" }),
     }).output();
     assert.equal(code, 0, new TextDecoder().decode(stderr));
     const said = new TextDecoder().decode(stdout).trim().split("\n").map((line) => JSON.parse(line));

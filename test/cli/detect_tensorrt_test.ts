@@ -5,9 +5,12 @@ import { png } from "../detect/png_writer.ts";
 import { seededPicture } from "../detect/seeded_picture.ts";
 import { fakeSet, nativeTest, shimAndFakes } from "../native/children.ts";
 import { filesUnder } from "../tensorrt/build/fake_build.ts";
+import { cleanEnvironment } from "../clean_environment.ts";
 
 const MAIN = resolve(import.meta.dirname!, "../../src/main.ts");
 const SHAPE: DoublingOptions = { input: [3, 64, 96], output: [6, 126] };
+/** Longest life of one command. */
+const LIFE_MS = 180_000;
 const GPU = "NVIDIA Fake 4090:8.9:24564";
 
 interface Options {
@@ -49,7 +52,8 @@ class Folder implements AsyncDisposable {
     const child = new Deno.Command(Deno.execPath(), {
       args: ["run", "-A", MAIN, "detect", "photo.png", "--model", "pets.onnx", "--json", ...named, ...args],
       cwd: this.path,
-      env: {
+      clearEnv: true,
+      env: cleanEnvironment({
         LD_LIBRARY_PATH: dirname(cuda),
         TRTD_SHIM: shimAndFakes().shim,
         TRTD_FAKE: script,
@@ -58,12 +62,12 @@ class Folder implements AsyncDisposable {
         TRTD_CACHE_DIR: join(this.path, "cache"),
         INIT_CWD: this.path,
         NO_COLOR: "1",
-      },
+      }),
       stdin: "null",
       stdout: "piped",
       stderr: "piped",
     }).spawn();
-    const timer = setTimeout(() => child.kill("SIGKILL"), 60_000);
+    const timer = setTimeout(() => child.kill("SIGKILL"), LIFE_MS);
     const { code, stdout, stderr } = await child.output();
     clearTimeout(timer);
     const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes)) as [string, string];

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { DoctorReport } from "../../src/doctor/report.ts";
 import { EXIT } from "../../src/errors.ts";
 import { fakeSet, nativeTest, shimAndFakes } from "../native/children.ts";
+import { cleanEnvironment } from "../clean_environment.ts";
 
 const MAIN = join(import.meta.dirname!, "..", "..", "src", "main.ts");
 
@@ -23,7 +24,14 @@ async function doctor(
     const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
       args: ["run", "--quiet", "--no-prompt", ...permissions, MAIN, "doctor", ...args],
       cwd,
-      env: { TRTD_FAKE_GPUS: "", TRTD_FAKE: "", INIT_CWD: cwd, TRTD_CACHE_DIR: join(cwd, "cache"), ...env },
+      clearEnv: true,
+      env: cleanEnvironment({
+        TRTD_FAKE_GPUS: "",
+        TRTD_FAKE: "",
+        INIT_CWD: cwd,
+        TRTD_CACHE_DIR: join(cwd, "cache"),
+        ...env,
+      }),
     }).output();
     const decoder = new TextDecoder();
     return { code, out: decoder.decode(stdout), err: decoder.decode(stderr) };

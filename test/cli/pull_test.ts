@@ -6,6 +6,10 @@ import { downloadBar } from "../../src/cli/models/download_bar.ts";
 import { fakeBuild, INPUTS } from "../cache/set_up.ts";
 import { hostileServer, serveFile } from "../models/sources/hostile_server.ts";
 import { sha256Of, someModel } from "../models/sources/pull_rig.ts";
+import { cleanEnvironment } from "../clean_environment.ts";
+import type { Program } from "../server/program.ts";
+import { ServeProcess } from "../server/serve_process.ts";
+import { until } from "../until.ts";
 
 const MAIN = resolve(import.meta.dirname!, "../../src/main.ts");
 const CODES = resolve(import.meta.dirname!, "../../models/codes");
@@ -22,7 +26,15 @@ function start(cwd: string, args: readonly string[], env: Record<string, string>
   return new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--quiet", "--no-check", MAIN, ...args],
     cwd,
-    env: { NO_COLOR: "1", INIT_CWD: cwd, MINIO_ACCESS_KEY: "AKEXAMPLE", MINIO_SECRET_KEY: SECRET, ...env },
+    clearEnv: true,
+    env: cleanEnvironment({
+      NO_COLOR: "1",
+      INIT_CWD: cwd,
+      MINIO_ACCESS_KEY: "AKEXAMPLE",
+      MINIO_SECRET_KEY: SECRET,
+      ...env,
+    }),
+    stdin: "null",
     stdout: "piped",
     stderr: "piped",
   }).spawn();
@@ -34,6 +46,17 @@ async function ended(process: Deno.ChildProcess): Promise<Ran> {
 }
 
 const run = (cwd: string, args: readonly string[], env?: Record<string, string>) => ended(start(cwd, args, env));
+
+/** Size of the part of a download, 0 without one. */
+function partBytes(folder: string): number {
+  try {
+    const part = [...Deno.readDirSync(folder)].find(({ name }) => name.endsWith(".part"));
+    return part === undefined ? 0 : Deno.statSync(join(folder, part.name)).size;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return 0;
+    throw error;
+  }
+}
 
 /** A folder with a configuration whose alias `minio` is the given address. */
 async function withFolder(endpoint: string, body: (folder: string) => Promise<void>): Promise<void> {
@@ -134,7 +157,7 @@ Deno.test("cli pull: SIGINT ends it at once, and the next one goes on", async ()
   await withFolder(server.origin, async (folder) => {
     const process = start(folder, ["pull", "minio:a.onnx"]);
     await midway.promise;
-    await new Promise((done) => setTimeout(done, 300));
+    await until("midway", () => partBytes(join(folder, "models", ".downloads")) > MODEL.length / 3);
     process.kill("SIGINT");
     const interrupted = await ended(process);
     assert.equal(interrupted.code, 130, interrupted.err);
@@ -166,33 +189,20 @@ Deno.test("cli serve: --model takes a source, and serves it under its name", asy
   const codes = await Deno.readFile(join(CODES, "codes.onnx"));
   await using server = hostileServer((exchange) => serveFile(exchange, codes));
   await withFolder(server.origin, async (folder) => {
-    const args = ["serve", "--port", "0", "--json", "--backend", "onnxruntime", "--model", "minio:ai/depot.onnx"];
-    const process = start(folder, args);
-    const lines = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
-    const errors = new Response(process.stderr).text();
-    try {
-      const { url, models } = JSON.parse((await lines.read()).value ?? "{}");
-      assert.deepEqual(models, ["depot"]);
-      let ready = false;
-      for (let look = 0; look < 300 && !ready; look++) {
-        const answer = await fetch(`${url}/health/ready`);
-        await answer.body?.cancel();
-        ready = answer.ok;
-        if (!ready) await new Promise((done) => setTimeout(done, 100));
-      }
-      assert.ok(ready);
-      const body = await Deno.readFile(join(CODES, "photos", "desk.jpg"));
-      const headers = { "content-type": "image/jpeg" };
-      const { model, detections } = await (await fetch(`${url}/v1/detect`, { method: "POST", body, headers })).json();
-      assert.equal(model, "depot");
-      assert.ok(detections.length > 0);
-      assert.deepEqual(server.requests, ["/models/ai/depot.onnx"]);
-    } finally {
-      process.kill("SIGTERM");
-      await lines.cancel();
-      await process.status;
-      assert.doesNotMatch(await errors, new RegExp(SECRET));
-    }
+    const args = ["--backend", "onnxruntime", "--model", "minio:ai/depot.onnx"];
+    const program: Program = (words, { env }) => start(folder, words, env);
+    await using serve = await ServeProcess.start(args, { program });
+    assert.deepEqual(serve.models, ["depot"]);
+    await serve.ready();
+    const body = await Deno.readFile(join(CODES, "photos", "desk.jpg"));
+    const headers = { "content-type": "image/jpeg" };
+    const answer = await fetch(`${serve.url}/v1/detect`, { method: "POST", body, headers });
+    const { model, detections } = await answer.json();
+    assert.equal(model, "depot");
+    assert.ok(detections.length > 0);
+    assert.deepEqual(server.requests, ["/models/ai/depot.onnx"]);
+    assert.equal(await serve.stop(), 0, serve.stderr);
+    assert.doesNotMatch(await serve.allStderr(), new RegExp(SECRET));
   });
 });
 

@@ -3,7 +3,9 @@ import { dirname, join, resolve } from "node:path";
 import { tinyYolo } from "../onnx/build_model.ts";
 import { fakeSet, nativeTest, shimAndFakes } from "../native/children.ts";
 import { filesUnder } from "../tensorrt/build/fake_build.ts";
-import { type ServeProcess, startServe, TINY_LABELS, writeTinyModel } from "../http/serve_process.ts";
+import { ServeProcess } from "../server/serve_process.ts";
+import { TINY_LABELS, writeTinyModel } from "../server/tiny_model.ts";
+import { cleanEnvironment } from "../clean_environment.ts";
 
 const MAIN = resolve(import.meta.dirname!, "../../src/main.ts");
 
@@ -42,7 +44,8 @@ async function withEngine(body: (folder: string) => Promise<void>, args: readonl
     const model = writeTinyModel(folder);
     const { code, stderr } = await new Deno.Command(Deno.execPath(), {
       args: ["run", "-A", MAIN, "build-engine", model, ...flagsOf(folder, "10.16"), ...args],
-      env: environment(folder),
+      clearEnv: true,
+      env: cleanEnvironment(environment(folder)),
       stdout: "null",
       stderr: "piped",
     }).output();
@@ -70,7 +73,7 @@ async function served(
     "off",
     ...flags,
   ];
-  await using serve: ServeProcess = await startServe(all, undefined, environment(folder, env));
+  await using serve = await ServeProcess.start(all, { env: environment(folder, env) });
   await serve.ready();
   const { engine } = await (await fetch(`${serve.url}/v1/models/tiny`)).json();
   const { models } = await (await fetch(`${serve.url}/v1/models`)).json();
@@ -78,7 +81,7 @@ async function served(
   assert.equal(models[0].backend.name, "onnxruntime");
   const scraped = await fetch(`${serve.url}/metrics`);
   assert.match(scraped.headers.get("content-type")!, /^text\/plain; version=0\.0\.4; charset=utf-8$/);
-  return { engine, metrics: await scraped.text(), log: serve.stderr() };
+  return { engine, metrics: await scraped.text(), log: serve.stderr };
 }
 
 /** Size and time of each file of the cache; that of the metadata is the last use. */

@@ -4,6 +4,9 @@ import { doubling, type DoublingOptions, fakeModelText } from "../backends/tenso
 import { png } from "../detect/png_writer.ts";
 import { seededPicture } from "../detect/seeded_picture.ts";
 import { fakeSet, nativeTest, shimAndFakes } from "../native/children.ts";
+import { cleanEnvironment } from "../clean_environment.ts";
+import type { Program } from "../server/program.ts";
+import { ServeProcess } from "../server/serve_process.ts";
 
 const MAIN = resolve(import.meta.dirname!, "../../src/main.ts");
 const SHAPE: DoublingOptions = { input: [3, 64, 96], output: [6, 126] };
@@ -18,12 +21,19 @@ class Machine implements AsyncDisposable {
     return new Machine(path);
   }
 
-  command(name: string, args: readonly string[], script = ""): Deno.Command {
+  /** `trtd serve --model pets.onnx ...` with all that it logs */
+  serve(flags: readonly string[], script = ""): Promise<ServeProcess> {
+    const program: Program = (args) => this.command(args, script).spawn();
+    return ServeProcess.start(["--model", "pets.onnx", "--log-level", "info", ...flags], { program });
+  }
+
+  command(args: readonly string[], script = ""): Deno.Command {
     const { core, cuda } = fakeSet("10.16");
     return new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", MAIN, name, ...args, "--tensorrt", dirname(core)],
+      args: ["run", "-A", MAIN, ...args, "--tensorrt", dirname(core)],
       cwd: this.path,
-      env: {
+      clearEnv: true,
+      env: cleanEnvironment({
         LD_LIBRARY_PATH: dirname(cuda),
         TRTD_SHIM: shimAndFakes().shim,
         TRTD_FAKE: script,
@@ -32,7 +42,7 @@ class Machine implements AsyncDisposable {
         TRTD_CACHE_DIR: join(this.path, "cache"),
         INIT_CWD: this.path,
         NO_COLOR: "1",
-      },
+      }),
       stdin: "null",
       stdout: "piped",
       stderr: "piped",
@@ -45,31 +55,16 @@ class Machine implements AsyncDisposable {
 }
 
 /** A server until the body ends. @returns its log */
-async function serving(machine: Machine, script: string, body: (url: string) => Promise<void>): Promise<string> {
-  const child = machine.command("serve", ["--model", "pets.onnx", "--port", "0", "--json"], script).spawn();
-  const log = new Response(child.stderr).text();
-  const timer = setTimeout(() => child.kill("SIGKILL"), 60_000);
-  try {
-    const lines = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-    const { url } = JSON.parse((await lines.read()).value!);
-    await ready(url);
-    await body(url);
-  } finally {
-    child.kill("SIGTERM");
-    await child.status;
-    clearTimeout(timer);
-  }
-  return await log;
-}
-
-async function ready(url: string): Promise<void> {
-  for (let attempt = 0; attempt < 200; attempt++) {
-    const response = await fetch(`${url}/health/ready`);
-    await response.body?.cancel();
-    if (response.status === 200) return;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new Error("The server did not become ready");
+async function serving(
+  machine: Machine,
+  script: string,
+  body: (server: ServeProcess) => Promise<void>,
+): Promise<string> {
+  await using server = await machine.serve([], script);
+  await server.ready();
+  await body(server);
+  await server.stop();
+  return await server.allStderr();
 }
 
 const PICTURE = png({ width: 96, height: 64, colorType: 2, depth: 8, rows: seededPicture(2, 96, 64).data });
@@ -85,7 +80,7 @@ async function detect(url: string) {
 
 nativeTest("serve: without an engine the CPU answers at once and says that none is built", async () => {
   await using machine = await Machine.make();
-  await serving(machine, "", async (url) => {
+  await serving(machine, "", async ({ url }) => {
     const { status, answer } = await detect(url);
     assert.equal(status, 200);
     assert.equal(answer.backend.name, "onnxruntime");
@@ -95,10 +90,10 @@ nativeTest("serve: without an engine the CPU answers at once and says that none 
 
 nativeTest("serve: a sticky CUDA error ends the worker, and its successor answers the same request", async () => {
   await using machine = await Machine.make();
-  const built = await machine.command("detect", ["--model", "pets.onnx", "--json"]).output();
+  const built = await machine.command(["detect", "--model", "pets.onnx", "--json"]).output();
   assert.equal(built.code, 0, new TextDecoder().decode(built.stderr));
   const found: unknown[] = [];
-  const log = await serving(machine, "run=700 run-spared=8", async (url) => {
+  const log = await serving(machine, "run=700 run-spared=8", async ({ url }) => {
     const { engine } = await (await fetch(`${url}/v1/models/pets`)).json();
     assert.deepEqual([engine.cache, engine.missed_because], ["hit", []], "an engine that fits is a hit");
     const metrics = await (await fetch(`${url}/metrics`)).text();
@@ -120,16 +115,15 @@ nativeTest("serve: a sticky CUDA error ends the worker, and its successor answer
 nativeTest("serve: a missing engine is built behind the service and takes over without a lost request", async () => {
   await using machine = await Machine.make();
   const seen: string[] = [];
-  const log = await serving(machine, "", async (url) => {
-    for (let i = 0; i < 600 && seen.at(-1) !== "tensorrt"; i++) {
+  const log = await serving(machine, "", async (server) => {
+    const { url } = server;
+    await server.until("taken over", async () => {
       const { status, answer } = await detect(url);
       assert.equal(status, 200, JSON.stringify(answer));
       if (seen.at(-1) !== answer.backend.name) seen.push(answer.backend.name);
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-    for (let i = 0; i < 100 && (await buildOf(url)).state !== "done"; i++) {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
+      return seen.at(-1) === "tensorrt";
+    });
+    await server.until("done with the build", async () => (await buildOf(url)).state === "done");
     const { state, percent, elapsed_s: elapsed, error } = await buildOf(url);
     assert.deepEqual([state, percent, error], ["done", 100, null]);
     assert.ok(elapsed > 0);
@@ -143,31 +137,18 @@ nativeTest(
   "serve: told to refuse, it is not ready while the engine is built, and then the engine answers",
   async () => {
     await using machine = await Machine.make();
-    const child = machine.command("serve", [
-      ...["--model", "pets.onnx", "--port", "0", "--json"],
-      ...["--serve-while-building", "refuse"],
-    ]).spawn();
-    const log = new Response(child.stderr).text();
-    const timer = setTimeout(() => child.kill("SIGKILL"), 60_000);
+    await using server = await machine.serve(["--serve-while-building", "refuse"]);
+    const { url } = server;
     let backend: string | undefined;
     const states = new Set<string>();
-    try {
-      const lines = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-      const { url } = JSON.parse((await lines.read()).value!);
-      for (let i = 0; i < 600 && backend !== "tensorrt"; i++) {
-        const response = await fetch(`${url}/health/ready`);
-        const { state, retry_after } = { ...await response.json(), retry_after: response.headers.get("retry-after") };
-        if (state !== undefined) states.add(state);
-        if (state === "building") assert.match(retry_after!, /^[1-9]\d*$/);
-        if (response.status === 200) backend = (await detect(url)).answer.backend?.name;
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      }
-    } finally {
-      child.kill("SIGTERM");
-      await child.status;
-      clearTimeout(timer);
-    }
-    assert.equal(backend, "tensorrt", await log);
+    await server.until("taken over", async () => {
+      const response = await fetch(`${url}/health/ready`);
+      const { state, retry_after } = { ...await response.json(), retry_after: response.headers.get("retry-after") };
+      if (state !== undefined) states.add(state);
+      if (state === "building") assert.match(retry_after!, /^[1-9]\d*$/);
+      if (response.status === 200) backend = (await detect(url)).answer.backend?.name;
+      return backend === "tensorrt";
+    });
     assert.ok(states.has("building"), [...states].join(" "));
   },
 );

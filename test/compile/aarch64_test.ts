@@ -41,7 +41,7 @@ const CPUINFO = Array.from({ length: navigator.hardwareConcurrency }, (_, i) =>
   ].join("\n")).join("");
 
 function emulated(options: BoxOptions = {}): BoxOptions {
-  return { launcher: LAUNCHER, timeoutMs: 180_000, ...options };
+  return { launcher: LAUNCHER, timeoutMs: 600_000, ...options };
 }
 
 boxTest("the file is a 64-bit ARM program of at most 160 MB", async (box) => {

@@ -4,6 +4,7 @@
  */
 import { join } from "node:path";
 import type { Arch } from "../../scripts/compile_toolchain.ts";
+import type { Program } from "../server/program.ts";
 import { CANNOT_COMPILE, compiledFile, ROOT } from "./compiled_file.ts";
 
 export interface Mount {
@@ -30,6 +31,9 @@ export interface Outcome {
   readonly stdout: string;
   readonly stderr: string;
 }
+
+/** Longest life of one process of the executable, and of a server. */
+const TIMEOUT_MS = 180_000, SERVER_TIMEOUT_MS = 600_000;
 
 /** The user "nobody" of Debian and most others. */
 const NOBODY = 65534;
@@ -96,6 +100,16 @@ export class Box implements Disposable {
     return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
   }
 
+  /** The executable as a server. */
+  get program(): Program {
+    return (args, { env = {}, openFiles }) =>
+      this.spawn(args, {
+        env,
+        timeoutMs: SERVER_TIMEOUT_MS,
+        ...(openFiles === undefined ? {} : { before: `ulimit -n ${openFiles}` }),
+      });
+  }
+
   /** Start the executable; its process id is the child's. */
   spawn(args: readonly string[], options: BoxOptions = {}): Deno.ChildProcess {
     return this.#command(args, options).spawn();
@@ -115,7 +129,7 @@ export class Box implements Disposable {
       stdin: "null",
       stdout: "piped",
       stderr: "piped",
-      signal: AbortSignal.timeout(options.timeoutMs ?? 60_000),
+      signal: AbortSignal.timeout(options.timeoutMs ?? TIMEOUT_MS),
     });
   }
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { boxTest, type Outcome } from "./box.ts";
+import { cleanEnvironment } from "../clean_environment.ts";
 
 function fine(outcome: Outcome): Outcome {
   assert.equal(outcome.code, 0, outcome.stderr);
@@ -33,6 +34,8 @@ boxTest("detect finds what the sources find", async (box) => {
   const { stdout } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "--allow-all", main.pathname, "detect", "--json"],
     cwd: box.folder,
+    clearEnv: true,
+    env: cleanEnvironment(),
   }).output();
   const [expected] = JSON.parse(new TextDecoder().decode(stdout));
   assert.ok(entry.detections.length > 0);

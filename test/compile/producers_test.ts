@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { startServe, writeTinyModel } from "../http/serve_process.ts";
+import { fromFile } from "../server/program.ts";
+import { ServeProcess } from "../server/serve_process.ts";
+import { writeTinyModel } from "../server/tiny_model.ts";
 import { TestProducer } from "../serving/producer/fixture.ts";
 import { CANNOT_COMPILE, compiledFile } from "./compiled_file.ts";
 
@@ -12,7 +14,7 @@ Deno.test({
     try {
       const path = join(folder, "producers", "socket");
       const flags = ["--model", writeTinyModel(folder), "--backend", "onnxruntime", "--producer-socket", path];
-      await using serve = await startServe(flags, await compiledFile(Deno.build.arch));
+      await using serve = await ServeProcess.start(flags, { program: fromFile(await compiledFile(Deno.build.arch)) });
       await serve.ready();
       for (let i = 0; i < 3; i++) {
         const producer = await TestProducer.connect(path);
@@ -26,8 +28,8 @@ Deno.test({
         await producer.ended;
       }
       await serve.says(/has deleted its ring/);
-      serve.child.kill("SIGTERM");
-      assert.equal((await serve.child.status).code, 0, serve.stderr());
+      serve.kill("SIGTERM");
+      assert.equal((await serve.status).code, 0, serve.stderr);
       assert.throws(() => Deno.lstatSync(path), Deno.errors.NotFound);
     } finally {
       await Deno.remove(folder, { recursive: true });

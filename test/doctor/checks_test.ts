@@ -141,6 +141,12 @@ const CASES: readonly Case[] = [
     says: { gpu: ["fail", /No GPU is "3" \(--device\): there are GPU 0/, /index or the UUID/] },
   },
   {
+    name: "one of several GPUs that --device does not find",
+    machine: { settings: { ...settings, device: "0,3" } },
+    ok: false,
+    says: { gpu: ["fail", /No GPU is "3" \(--device\): there are GPU 0/, /index or the UUID/] },
+  },
+  {
     name: "libtrtd is missing",
     machine: {
       cuda: noShim,
@@ -433,6 +439,10 @@ Deno.test("doctor: --device takes an index or the UUID, and the pair is judged f
     );
     assert.deepEqual(report.gpus.map(({ selected }) => selected), [false, true], device);
     assert.equal(report.backends[0]!.usable, true, device);
+  }
+  for (const [device, used] of [["1,0", "; 1 is used, by trtd serve 1 more"], ["auto", "; 0 is used"]] as const) {
+    const report = doctorReport(machine({ cuda: cuda(gpus), settings: { ...settings, device } }));
+    assert.ok(report.checks.find(({ id }) => id === "gpu")!.detail.endsWith(used), device);
   }
   const first = doctorReport(machine({ cuda: cuda(gpus), probes: [tensorrt("8.6.1")] }));
   assert.deepEqual(first.gpus.map(({ selected }) => selected), [true, false]);

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Detection, DetectionResult } from "../../src/detect/detection.ts";
-import { startServe } from "../http/serve_process.ts";
+import { ServeProcess } from "../server/serve_process.ts";
 import { iou, photoPaths, readRecord, recordName } from "./photos.ts";
+import { cleanEnvironment } from "../clean_environment.ts";
 
 const MAIN = join(import.meta.dirname!, "../../src/main.ts");
 const photos = photoPaths();
@@ -24,6 +25,8 @@ function assertRecorded(photo: string, found: readonly Detection[]): void {
 async function detect(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "--allow-all", MAIN, "detect", ...args],
+    clearEnv: true,
+    env: cleanEnvironment(),
     stdin: "null",
   }).output();
   const text = new TextDecoder();
@@ -39,7 +42,7 @@ Deno.test("photos: the default model finds the recorded boxes from the command l
 });
 
 Deno.test("photos: the default model finds the recorded boxes over a real socket", async () => {
-  await using serve = await startServe([]);
+  await using serve = await ServeProcess.start([]);
   await serve.ready();
   for (const photo of photos) {
     const raw = await fetch(`${serve.url}/v1/detect`, {

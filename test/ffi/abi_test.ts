@@ -59,8 +59,8 @@ const CHANGES: [title: string, change: (text: string) => string, problem: RegExp
   ],
   [
     "another ABI version",
-    (text) => text.replace("#define TRTD_ABI_VERSION 1", "#define TRTD_ABI_VERSION 2"),
-    /ABI version 1, trtd\.h 2/,
+    (text) => text.replace("#define TRTD_ABI_VERSION 2", "#define TRTD_ABI_VERSION 3"),
+    /ABI version 2, trtd\.h 3/,
   ],
 ];
 

@@ -30,6 +30,17 @@ export function shim(): string {
   return built.library;
 }
 
+/** Why compute-sanitizer cannot run here, null when it can. */
+export async function sanitizerMissing(): Promise<string | null> {
+  if (skipReason !== null) return skipReason;
+  try {
+    const { success } = await new Deno.Command("compute-sanitizer", { args: ["--version"], stdout: "null" }).output();
+    return success ? null : "compute-sanitizer does not start";
+  } catch {
+    return "there is no compute-sanitizer";
+  }
+}
+
 /** Registers a test that needs a GPU, or says in its name why it is skipped. */
 export function gpuTest(name: string, body: (t: Deno.TestContext) => Promise<void>): void {
   if (skipReason === null) Deno.test(name, body);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { dirname, join, resolve } from "node:path";
 import { doubling, type DoublingOptions, fakeModelText } from "../backends/tensorrt/doubling.ts";
-import { startServe } from "../http/serve_process.ts";
+import { ServeProcess } from "../server/serve_process.ts";
 import { fakeSet, nativeTest, shimAndFakes } from "../native/children.ts";
 import { askedBy, metricsOf, problemsOf } from "./dashboard_check.ts";
 import { type MetricsText, metricsText } from "./metrics_text.ts";
@@ -36,8 +36,8 @@ nativeTest("grafana: a server that misses an engine and builds it has what the p
     });
     // The second build has an earlier one to expect its time from, and fields that differ.
     for (const gpu of ["NVIDIA Fake 4090:8.9:24564", "NVIDIA Fake 5090:12.0:32768"]) {
-      await using server = await startServe(flags, undefined, on(gpu));
-      const text = await built(server.url, server.stderr);
+      await using server = await ServeProcess.start(flags, { env: on(gpu) });
+      const text = await built(server);
       const value = (name: string, labels: Record<string, string>) =>
         text.samples.find((sample) =>
           sample.name === name && Object.entries(labels).every(([key, one]) => sample.labels[key] === one)
@@ -61,15 +61,15 @@ nativeTest("grafana: a server that misses an engine and builds it has what the p
 });
 
 /** The metrics once the engine answers. */
-async function built(url: string, stderr: () => string): Promise<MetricsText> {
-  for (let attempt = 0; attempt < 300; attempt++) {
-    const response = await fetch(`${url}/metrics`);
-    const text = metricsText(response.status === 200 ? await response.text() : "");
-    if (response.status !== 200) await response.body?.cancel();
+async function built(server: ServeProcess): Promise<MetricsText> {
+  let text = metricsText("");
+  await server.until("done with the build", async () => {
+    const response = await fetch(`${server.url}/metrics`);
+    const body = await response.text();
+    text = metricsText(response.ok ? body : "");
     const has = (name: string, label: string, value: string) =>
       text.samples.some((sample) => sample.name === name && sample.labels[label] === value && sample.value === 1);
-    if (has("trtd_engine_build_state", "state", "done") && has("trtd_backend_info", "backend", "tensorrt")) return text;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new Error(`The engine was not built: ${stderr()}`);
+    return has("trtd_engine_build_state", "state", "done") && has("trtd_backend_info", "backend", "tensorrt");
+  });
+  return text;
 }

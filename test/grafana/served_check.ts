@@ -1,7 +1,10 @@
 /** The dashboard against a server that is a process of its own. */
 import assert from "node:assert/strict";
 import { resolve } from "node:path";
-import { startServe, writeTinyModel } from "../http/serve_process.ts";
+import { killQuietly } from "../server/process.ts";
+import { fromFile, fromSource } from "../server/program.ts";
+import { ServeProcess } from "../server/serve_process.ts";
+import { writeTinyModel } from "../server/tiny_model.ts";
 import { fakeNvml } from "../native_addons/fake_nvml.ts";
 import { grayPicture } from "../serving/gray_picture.ts";
 import { type Asked, askedBy, metricsOf, problemsOf } from "./dashboard_check.ts";
@@ -15,6 +18,8 @@ const PICTURE = grayPicture();
 /** They need an engine that is built: test/grafana/build_metrics_test.ts. */
 const OF_BUILDS = /^trtd_(cache_|engine_build_(progress|seconds|expected)|engine_builds_)/;
 const OF_GPUS = /^trtd_gpu_/;
+/** They need several GPUs: test/cli/serve_gpus_test.ts. */
+const OF_PLACES = /^trtd_gpu_workers_/;
 
 const wantsAny = (asked: Asked, names: RegExp) => metricsOf(asked).some((name) => names.test(name));
 
@@ -43,7 +48,10 @@ export async function checkServed(compiled?: string): Promise<void> {
   const nvml = await fakeNvml(folder);
   try {
     const flags = ["--model", writeTinyModel(folder), "--backend", "onnxruntime", "--max-body-bytes", "200000"];
-    await using server = await startServe(flags, compiled, nvml === null ? {} : { LD_LIBRARY_PATH: folder });
+    await using server = await ServeProcess.start(flags, {
+      program: compiled === undefined ? fromSource : fromFile(compiled),
+      env: nvml === null ? {} : { LD_LIBRARY_PATH: folder },
+    });
     await server.ready();
     const { url } = server;
     for (let i = 0; i < 3; i++) assert.equal(await ask(url, "/v1/detect", png()), 200);
@@ -51,10 +59,11 @@ export async function checkServed(compiled?: string): Promise<void> {
     assert.equal(await ask(url, "/v1/models/secret-name/detect", png()), 404);
     assert.equal(await ask(url, "/secret-path"), 404);
     assert.equal(await ask(url, "/v1/detect", { ...png(), body: PICTURE.subarray(0, 40) }), 422);
-    await oneRetry(url, server.workers);
-    const text = await settled(url, nvml !== null);
+    await oneRetry(server);
+    const text = await settled(server, nvml !== null);
 
-    const later = (asked: Asked) => wantsAny(asked, OF_BUILDS) || nvml === null && wantsAny(asked, OF_GPUS);
+    const later = (asked: Asked) =>
+      wantsAny(asked, OF_BUILDS) || wantsAny(asked, OF_PLACES) || nvml === null && wantsAny(asked, OF_GPUS);
     const now = ASKED.filter((asked) => !later(asked));
     assert.ok(now.length >= 30, String(now.length));
     assert.deepEqual(now.flatMap((asked) => problemsOf(asked, text)), []);
@@ -84,26 +93,34 @@ export async function checkServed(compiled?: string): Promise<void> {
 }
 
 /** Kill the worker below requests until one of them had to be tried again. */
-async function oneRetry(url: string, workers: () => number[]): Promise<void> {
-  for (let attempt = 0; attempt < 10; attempt++) {
-    const [worker] = workers();
-    if (worker !== undefined) Deno.kill(worker, "SIGSTOP");
-    const answers = Promise.all(Array.from({ length: 2 }, () => ask(url, "/v1/detect", png())));
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    if (worker !== undefined) Deno.kill(worker, "SIGKILL");
+async function oneRetry(server: ServeProcess): Promise<void> {
+  const retried = async () => {
+    await server.ready();
+    const worker = await server.worker();
+    Deno.kill(worker, "SIGSTOP");
+    let isAnswered = false;
+    const answers = Promise.all(Array.from({ length: 2 }, () => ask(server.url, "/v1/detect", png())))
+      .finally(() => isAnswered = true);
+    const isAsked = async () => valueOf(await scrape(server.url), "trtd_queue_running") >= 2;
+    await server.until("asked", async () => isAnswered || await isAsked());
+    killQuietly(worker);
     assert.deepEqual(await answers, [200, 200]);
-    const { samples } = await scrape(url);
-    if (samples.some(({ name }) => name === "trtd_request_retries_total")) return;
-  }
+    return valueOf(await scrape(server.url), "trtd_request_retries_total") > 0;
+  };
+  await server.until("made to try a request again", retried);
 }
 
+/** The first sample of that name, 0 without one. */
+const valueOf = ({ samples }: MetricsText, wanted: string): number =>
+  samples.find(({ name }) => name === wanted)?.value ?? 0;
+
 /** Heartbeats come every second. */
-async function settled(url: string, gpus: boolean): Promise<MetricsText> {
-  for (let attempt = 0; attempt < 100; attempt++) {
-    const text = await scrape(url);
+async function settled(server: ServeProcess, gpus: boolean): Promise<MetricsText> {
+  let text = await scrape(server.url);
+  await server.until("told of its worker", async () => {
+    text = await scrape(server.url);
     const has = (name: string) => text.samples.some((sample) => sample.name === name && sample.value > 0);
-    if (has("trtd_worker_resident_memory_bytes") && (!gpus || has("trtd_gpu_power_watts"))) return text;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new Error("The worker did not tell about itself");
+    return has("trtd_worker_resident_memory_bytes") && (!gpus || has("trtd_gpu_power_watts"));
+  });
+  return text;
 }

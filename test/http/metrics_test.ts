@@ -4,6 +4,7 @@ import { VERSION } from "../../src/version.ts";
 import { METRICS } from "../../src/http/metrics/metric_table.ts";
 import type { EngineStatus } from "../../src/serving/engine/engine_messages.ts";
 import { familyOf, metricsText } from "../grafana/metrics_text.ts";
+import { until } from "../until.ts";
 import { exchange } from "./exchanges/raw_client.ts";
 import { PNG, testServer } from "./fixtures.ts";
 
@@ -48,20 +49,17 @@ Deno.test("metrics: requests are counted by route and status, whatever their pat
 
 Deno.test("metrics: the queue's length is what waits now", async () => {
   const worker = new FakeWorker({ automatic: false });
-  await using test = await testServer({ worker });
+  await using test = await testServer({ worker, serving: { requestTimeoutMs: 600_000 } });
   const all = Array.from(
     { length: 8 },
     () => ask(`${test.url}/v1/detect`, { method: "POST", body: PNG, headers: { "content-type": "image/png" } }),
   );
-  for (let i = 0; i < 500 && test.manager.state.queue.waiting < 5; i++) await new Promise((r) => setTimeout(r, 2));
+  await until("asked", () => test.manager.state.queue.waiting === 5);
   const lines = await scrape(test.url);
   assert.ok(lines.includes('trtd_queue_waiting{model="codes"} 5'), lines.join("\n"));
   assert.ok(lines.includes('trtd_queue_running{model="codes"} 3'));
   worker.automatic = true;
-  for (let i = 0; i < 100 && worker.held.length > 0; i++) {
-    worker.held[0]!.answer();
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  }
+  for (const held of [...worker.held]) held.answer();
   assert.deepEqual(new Set(await Promise.all(all)), new Set([200]));
   assert.ok((await scrape(test.url)).includes('trtd_queue_waiting{model="codes"} 0'));
 });

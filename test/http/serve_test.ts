@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { joined, PNG } from "./fixtures.ts";
-import { exchange } from "./exchanges/raw_client.ts";
+import { exchange, type RawReply } from "./exchanges/raw_client.ts";
 import { tinyYolo } from "../onnx/build_model.ts";
-import { isAlive, ServeFailed, startServe, TINY_LABELS, writeTinyModel } from "./serve_process.ts";
+import { pause, until } from "../until.ts";
+import { isAlive, killQuietly } from "../server/process.ts";
+import { ServeFailed, ServeProcess } from "../server/serve_process.ts";
+import { TINY_LABELS, writeTinyModel } from "../server/tiny_model.ts";
 
 const folder = Deno.makeTempDirSync({ prefix: "trtd-test-" });
 const model = writeTinyModel(folder);
@@ -14,8 +17,41 @@ const detect = (url: string) =>
 const head = (length: number) =>
   `POST /v1/detect HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: ${length}\r\n\r\n`;
 
+/** Uploads that a test holds back are not too slow. */
+const PATIENT = ["--model", model, "--body-timeout-ms", "120000", "--header-timeout-ms", "120000"];
+
+const MODELS = "GET /v1/models HTTP/1.1\r\nHost: a\r\n\r\n";
+
+/** A picture of which the server has a part; its connection has had an answer before. */
+async function halfUpload(serve: ServeProcess): Promise<{ reply: Promise<RawReply>; send(): void }> {
+  const isSent = Promise.withResolvers<void>(), rest = Promise.withResolvers<void>();
+  const begun = joined(head(PNG.length), PNG.subarray(0, 20));
+  const steps = [MODELS, { answers: 1 }, begun, isSent.resolve, () => rest.promise, PNG.subarray(20)];
+  const reply = exchange(steps, { ...serve, answers: 2 });
+  await Promise.race([isSent.promise, reply]);
+  // The server looks at all its connections before it answers on another.
+  await serve.get("/health/live");
+  return { reply, send: rest.resolve };
+}
+
+/** Wait until so many pictures wait or are in a worker. */
+async function asked(serve: ServeProcess, count: number): Promise<void> {
+  await serve.until(`asked for ${count}`, async () => {
+    const text = await (await fetch(`${serve.url}/metrics`)).text();
+    const there = [...text.matchAll(/^trtd_queue_(?:waiting|running)\{.*\} (\d+)$/gm)];
+    return there.reduce((sum, [, value]) => sum + Number(value), 0) >= count;
+  });
+}
+
+const refusesConnections = ({ host, port }: ServeProcess) =>
+  until("refusing connections", () =>
+    Deno.connect({ hostname: host, port }).then((connection) => {
+      connection.close();
+      return false;
+    }, () => true));
+
 Deno.test("serve: a picture goes through a real worker and comes back with the model's box", async () => {
-  await using serve = await startServe(["--model", model]);
+  await using serve = await ServeProcess.start(["--model", model]);
   assert.equal((await (await fetch(`${serve.url}/health/live`)).json()).status, "live");
   await serve.ready();
   const answer = await (await detect(serve.url)).json();
@@ -41,87 +77,91 @@ Deno.test("serve: a picture goes through a real worker and comes back with the m
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
   Deno.test(`serve: ${signal} loses no request in flight and ends with status 0`, async () => {
-    await using serve = await startServe(["--model", model]);
+    await using serve = await ServeProcess.start(PATIENT);
     await serve.ready();
-    const workers = serve.workers();
-    assert.equal(workers.length, 1);
+    const worker = await serve.worker();
+    const half = await halfUpload(serve);
+    Deno.kill(worker, "SIGSTOP");
     const inFlight = Array.from({ length: 24 }, () => detect(serve.url));
-    const uploading = exchange([head(PNG.length), PNG.subarray(0, 20), 400, PNG.subarray(20)], serve);
-    await new Promise((resolve) => setTimeout(resolve, 60));
-    serve.child.kill(signal);
+    await asked(serve, 24);
+    serve.kill(signal);
+    killQuietly(worker, "SIGCONT");
+    half.send();
     const answers = await Promise.all(inFlight);
     assert.deepEqual([...new Set(answers.map((answer) => answer.status))], [200]);
     for (const answer of answers) assert.equal((await answer.json()).detections.length, 1);
-    const uploaded = await uploading;
-    assert.deepEqual(uploaded.statuses, [200], JSON.stringify(uploaded));
-    const { code } = await serve.child.status;
-    assert.equal(code, 0, serve.stderr());
-    assert.equal(isAlive(workers[0]!), false);
+    const uploaded = await half.reply;
+    assert.deepEqual(uploaded.statuses, [200, 200], JSON.stringify(uploaded));
+    const { code } = await serve.status;
+    assert.equal(code, 0, serve.stderr);
+    assert.equal(isAlive(worker), false);
   });
 }
 
 Deno.test("serve: while it stops, a kept connection is told so and new ones are refused", async () => {
-  await using serve = await startServe(["--model", model]);
+  await using serve = await ServeProcess.start(PATIENT);
   await serve.ready();
-  const uploading = exchange([head(PNG.length), PNG.subarray(0, 20), 900, PNG.subarray(20)], serve);
+  const half = await halfUpload(serve);
+  const isFirst = Promise.withResolvers<void>(), isStopping = Promise.withResolvers<void>();
   const kept = exchange(
-    [joined("GET /v1/models HTTP/1.1\r\nHost: a\r\n\r\n"), 500, joined(head(PNG.length), PNG)],
+    [MODELS, { answers: 1 }, isFirst.resolve, () => isStopping.promise, joined(head(PNG.length), PNG)],
     { ...serve, answers: 2 },
   );
-  await new Promise((resolve) => setTimeout(resolve, 200));
-  serve.child.kill("SIGTERM");
+  await isFirst.promise;
+  serve.kill("SIGTERM");
+  await refusesConnections(serve);
+  isStopping.resolve();
   const reply = await kept;
+  half.send();
   if (serve.enforcesTimeouts) {
     assert.deepEqual(reply.statuses, [200], "an idle connection is closed");
     assert.equal(reply.closed, true);
   } else assert.deepEqual(reply.statuses, [200, 503]);
-  assert.deepEqual((await uploading).statuses, [200]);
-  assert.equal((await serve.child.status).code, 0);
+  assert.deepEqual((await half.reply).statuses, [200, 200]);
+  assert.equal((await serve.status).code, 0);
 });
 
 Deno.test("serve: a second signal ends at once with status 130", async () => {
-  await using serve = await startServe(["--model", model]);
+  await using serve = await ServeProcess.start(PATIENT);
   await serve.ready();
-  const uploading = exchange([head(PNG.length), PNG.subarray(0, 20)], { ...serve, timeoutMs: 3000 });
-  await new Promise((resolve) => setTimeout(resolve, 100));
-  serve.child.kill("SIGTERM");
-  await new Promise((resolve) => setTimeout(resolve, 500));
-  serve.child.kill("SIGTERM");
-  const started = performance.now();
-  assert.equal((await serve.child.status).code, 130);
-  assert.ok(performance.now() - started < 2500);
-  await uploading;
+  const half = await halfUpload(serve);
+  serve.kill("SIGTERM");
+  await refusesConnections(serve);
+  // Two within 300 ms are one.
+  await pause(400);
+  serve.kill("SIGTERM");
+  assert.equal((await serve.status).code, 130);
+  half.send();
+  await half.reply;
 });
 
 Deno.test("serve: a killed worker's requests are answered by its successor", async () => {
-  await using serve = await startServe(["--model", model]);
+  await using serve = await ServeProcess.start(PATIENT);
   await serve.ready();
-  const [worker] = serve.workers();
-  Deno.kill(worker!, "SIGSTOP");
+  const worker = await serve.worker();
+  Deno.kill(worker, "SIGSTOP");
   const stuck = Array.from({ length: 5 }, () => detect(serve.url));
-  await new Promise((resolve) => setTimeout(resolve, 150));
-  Deno.kill(worker!, "SIGKILL");
+  await asked(serve, 5);
+  killQuietly(worker);
   const statuses = await Promise.all(stuck.map(async (pending) => {
     const answer = await pending;
     const body = await answer.json();
     return answer.status === 200 ? "200" : body.code;
   }));
   assert.deepEqual(statuses, ["200", "200", "200", "200", "200"]);
-  const [successor] = serve.workers();
-  assert.notEqual(successor, worker);
+  assert.ok(!serve.workers.includes(worker));
   const after = await detect(serve.url);
   assert.equal(after.status, 200);
   await after.body?.cancel();
 });
 
 Deno.test("serve: the worker does not outlive a killed server", async () => {
-  await using serve = await startServe(["--model", model]);
+  await using serve = await ServeProcess.start(["--model", model]);
   await serve.ready();
-  const [worker] = serve.workers();
-  serve.child.kill("SIGKILL");
-  await serve.child.status;
-  for (let i = 0; i < 100 && isAlive(worker!); i++) await new Promise((resolve) => setTimeout(resolve, 20));
-  assert.equal(isAlive(worker!), false);
+  const worker = await serve.worker();
+  serve.kill("SIGKILL");
+  await serve.status;
+  await until("rid of the worker", () => !isAlive(worker));
 });
 
 Deno.test("serve: what cannot start says why and has its exit status", async () => {
@@ -136,32 +176,32 @@ Deno.test("serve: what cannot start says why and has its exit status", async () 
   ];
   for (const [flags, status, code] of cases) {
     await assert.rejects(
-      startServe(flags),
+      ServeProcess.start(flags),
       (error: unknown) => error instanceof ServeFailed && error.status === status && error.stderr.includes(code),
       code,
     );
   }
   busy.close();
-  await using serve = await startServe(["--model", broken]);
-  assert.equal((await serve.child.status).code, 1);
+  await using serve = await ServeProcess.start(["--model", broken]);
+  assert.equal((await serve.status).code, 1);
   await serve.says(/MODEL_NOT_PROTOBUF/);
 });
 
 Deno.test("serve: in one process it answers without a worker", async () => {
-  await using serve = await startServe(["--model", model, "--backend", "onnxruntime", "--in-process"]);
+  await using serve = await ServeProcess.start(["--model", model, "--backend", "onnxruntime", "--in-process"]);
   await serve.ready();
-  assert.deepEqual(serve.workers(), []);
+  assert.deepEqual(serve.workers, []);
   const answers = await Promise.all(Array.from({ length: 8 }, () => detect(serve.url)));
   for (const answer of answers) assert.equal((await answer.json()).detections[0].label, "qr_code");
-  serve.child.kill("SIGTERM");
-  assert.equal((await serve.child.status).code, 0, serve.stderr());
+  serve.kill("SIGTERM");
+  assert.equal((await serve.status).code, 0, serve.stderr);
 });
 
 Deno.test("serve: SIGHUP reads the model again, a new worker takes over and no request is lost", async () => {
   const path = writeTinyModel(folder, "changing");
-  await using serve = await startServe(["--model", path, "--backend", "onnxruntime", "--log-level", "info"]);
+  await using serve = await ServeProcess.start(["--model", path, "--backend", "onnxruntime", "--log-level", "info"]);
   await serve.ready();
-  const [before] = serve.workers();
+  const before = await serve.worker();
   const scores = new Set<string>();
   let asking = true;
   const load = (async () => {
@@ -171,34 +211,30 @@ Deno.test("serve: SIGHUP reads the model again, a new worker takes over and no r
       scores.add((await answer.json()).detections[0].score.toFixed(2));
     }
   })();
-  for (let i = 0; i < 200 && scores.size === 0; i++) await new Promise((resolve) => setTimeout(resolve, 5));
+  await serve.until("answering", () => scores.size > 0);
   Deno.writeFileSync(path, tinyYolo([{ box: [32, 32, 20, 10], scores: [0.7, 0.1] }], { labels: TINY_LABELS }));
-  serve.child.kill("SIGHUP");
-  for (let i = 0; i < 1000 && scores.size < 2; i++) await new Promise((resolve) => setTimeout(resolve, 10));
-  asking = false;
+  serve.kill("SIGHUP");
+  await serve.until("answering otherwise", () => scores.size > 1).finally(() => asking = false);
   await load;
   assert.deepEqual([...scores], ["0.90", "0.70"]);
-  for (let i = 0; i < 500 && serve.workers().includes(before!); i++) {
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  assert.equal(serve.workers().length, 1);
-  assert.equal(isAlive(before!), false);
+  await serve.until("rid of the first worker", () => !isAlive(before));
+  assert.equal(serve.workers.length, 1);
 });
 
 Deno.test("serve: a stopped worker is noticed and replaced, and the request that it had is answered", async () => {
-  await using serve = await startServe(["--model", model, "--backend", "onnxruntime"]);
+  await using serve = await ServeProcess.start(["--model", model, "--backend", "onnxruntime"]);
   await serve.ready();
-  const [worker] = serve.workers();
-  Deno.kill(worker!, "SIGSTOP");
+  const worker = await serve.worker();
+  Deno.kill(worker, "SIGSTOP");
   const answer = await detect(serve.url);
   assert.equal(answer.status, 200);
   await answer.body?.cancel();
-  assert.equal(isAlive(worker!), false);
+  assert.equal(isAlive(worker), false);
 });
 
 Deno.test("serve: shared memory that cannot hold a body is a setting that is wrong", async () => {
   await assert.rejects(
-    startServe(["--model", model, "--ring-mb", "1"]),
+    ServeProcess.start(["--model", model, "--ring-mb", "1"]),
     (error: unknown) => error instanceof ServeFailed && /CONFIG_INVALID: "ring_mb" is 1/.test(error.stderr),
   );
 });

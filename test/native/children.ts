@@ -34,8 +34,10 @@ export interface ChildOptions {
   env?: Record<string, string>;
   /** Permission flags instead of all. */
   permissions?: readonly string[];
-  /** Milliseconds after which the child is killed. @default 30000 */
+  /** Milliseconds after which the child is killed. @default 180000 */
   timeoutMs?: number;
+  /** Asked again and again: once it is true the child is killed. @default never */
+  killWhen?: () => Promise<boolean>;
 }
 
 /** How a child ended. */
@@ -52,7 +54,7 @@ export const GPUS = "NVIDIA Fake 4090:8.9:24564;NVIDIA Fake 5090:12.0:32768";
 
 /** Runs `scenarios.ts NAME ARGUMENT` to its end. */
 export async function runChild(scenario: string, argument: unknown, options: ChildOptions = {}): Promise<ChildEnd> {
-  const { env = {}, permissions = ["-A"], timeoutMs = 30_000 } = options;
+  const { env = {}, permissions = ["-A"], timeoutMs = 180_000, killWhen } = options;
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "--no-check", ...permissions, join(HERE, "scenarios.ts"), scenario, JSON.stringify(argument)],
     env: { TRTD_SHIM: shimAndFakes().shim, TRTD_FAKE_GPUS: GPUS, TRTD_FAKE: "", ...env },
@@ -65,7 +67,17 @@ export async function runChild(scenario: string, argument: unknown, options: Chi
     timedOut = true;
     child.kill("SIGKILL");
   }, timeoutMs);
-  const { code, signal, stdout, stderr } = await child.output();
+  let ended = false;
+  const output = child.output();
+  void output.then(() => ended = true);
+  while (killWhen !== undefined && !ended) {
+    if (await killWhen() && !ended) {
+      child.kill("SIGKILL");
+      break;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  const { code, signal, stdout, stderr } = await output;
   clearTimeout(timer);
   const decoder = new TextDecoder();
   return { code, signal, timedOut, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };

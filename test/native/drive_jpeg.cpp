@@ -1,5 +1,5 @@
 // Drives the JPEG part of libtrtd from C++ over the fakes, for runs under AddressSanitizer and UBSan:
-//   drive-jpeg CUDA NVJPEG BACKEND
+//   drive-jpeg CUDA NVJPEG BACKEND FLAGS
 // Prints "fine" or the first thing wrong.
 #include <cstdio>
 #include <cstdlib>
@@ -54,14 +54,14 @@ std::string jpeg(int width, int height, std::string const& comment) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 4) return 2;
+  if (argc != 5) return 2;
   trtd_error error{};
   trtd_cuda_info cuda{};
   must(trtd_cuda_open(argv[1], &cuda, &error), error);
   uint64_t device = 0, stream = 0, decoder = 0;
   must(trtd_device_open(0, &device, &error), error);
   must(trtd_stream_create(device, &stream, &error), error);
-  must(trtd_jpeg_open(device, argv[2], atoi(argv[3]), &decoder, &error), error);
+  must(trtd_jpeg_open(device, argv[2], atoi(argv[3]), atoi(argv[4]), &decoder, &error), error);
   // Memory of exactly the pixels: one byte more is seen.
   int const sizes[][2] = {{1, 1}, {7, 5}, {64, 48}, {3, 200}};
   for (int round = 0; round < 3; ++round) {
@@ -81,7 +81,7 @@ int main(int argc, char** argv) {
     for (trtd_jpeg_file const& file : files) {
       std::vector<uint8_t> pixels(static_cast<size_t>(file.width) * static_cast<size_t>(file.height) * 3);
       must(trtd_memory_read(file.memory, 0, pixels.data(), pixels.size(), &error), error);
-      expect(pixels[0] == round && pixels[1] == 20 && pixels[2] == 30, "the first pixel");
+      expect(pixels[0] == round && pixels[1] == 20 && pixels[2] == 30 + atoi(argv[4]), "the first pixel");
       expect(pixels[pixels.size() - 3] == static_cast<uint8_t>(round + file.width - 1), "the last pixel");
       must(trtd_close(file.memory, &error), error);
     }

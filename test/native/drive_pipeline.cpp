@@ -12,6 +12,8 @@
 
 namespace {
 
+constexpr int32_t ALL_COPIES =
+    TRTD_PIPELINE_SHARED_COPIES | TRTD_PIPELINE_STREAMED_COPIES | TRTD_PIPELINE_WRITE_COMBINED;
 constexpr int32_t WIDTH = 48, HEIGHT = 32, CLASSES = 3, ANCHORS = 40, BATCH = 4, BOXES = 10;
 
 struct Stop {
@@ -74,7 +76,7 @@ struct Rig {
     return made;
   }
   // A pipeline; its context is closed and lives on with it.
-  uint64_t pipeline(bool graph, int32_t spinUs) const {
+  uint64_t pipeline(bool graph, int32_t spinUs, int32_t copies = TRTD_PIPELINE_SHARED_COPIES) const {
     trtd_letterbox_spec letterbox{};
     letterbox.frames_max = BATCH;
     letterbox.width = WIDTH;
@@ -97,7 +99,7 @@ struct Rig {
     trtd_error error;
     int32_t const status =
         trtd_pipeline_create(runs, kernels, 0, "images", "output0", nullptr, &letterbox, &detect,
-                             (graph ? TRTD_PIPELINE_CUDA_GRAPH : 0) | TRTD_PIPELINE_SHARED_COPIES, spinUs, &made, &error);
+                             (graph ? TRTD_PIPELINE_CUDA_GRAPH : 0) | copies, spinUs, &made, &error);
     must(trtd_close, runs);
     if (status != TRTD_OK) throw Stop{error};
     return made;
@@ -182,6 +184,11 @@ void whole(Rig const& rig) {
     runAndCheck(pipeline, run, 1 + static_cast<uint32_t>(run / 4) % BATCH, 1 + run % 3, run % 7 == 6 ? TRTD_RUN_TIMED : 0);
   }
   runAndCheck(pipeline, 5, 2, 24);
+  for (int32_t copies = 0; copies <= ALL_COPIES; copies += TRTD_PIPELINE_SHARED_COPIES) {
+    uint64_t const other = rig.pipeline(true, 0, copies);
+    for (int run = 0; run < 3; ++run) runAndCheck(other, run, 4, run == 1 ? 1 : 24);
+    must(trtd_close, other);
+  }
   uint64_t const here = rig.pipeline(true, 0);
   for (int run = 0; run < 12; ++run) startAndCheck(here, run, 1 + static_cast<uint32_t>(run / 3) % BATCH, run % 2 == 0);
   {

@@ -41,6 +41,10 @@ async function allCases(fakes: string, step: (name: string, body: () => Promise<
     const end = await drive(fakes, "pipes", set("10.16"), [], ONE_GPU);
     assert.deepEqual([end.stdout, end.stderr, end.code], ["fine", "", 0]);
   });
+  await step("copies", async () => {
+    const end = await run(fakes, "drive-copy", [], ONE_GPU);
+    assert.deepEqual([end.stdout, end.stderr, end.code], ["fine", "", 0]);
+  });
   for (const what of ["whole", "failing", "threads"]) {
     for (const name of ["8.6", "10.16", "rtx-1.6"]) {
       await step(`pipeline ${what} ${name}`, async () => {

@@ -13,6 +13,8 @@ export interface JpegScenario {
   readonly backend: keyof typeof JpegBackend;
   /** Comments for the fake, one for each picture. */
   readonly pictures: readonly string[];
+  /** Whether colours are to be interpolated. @default false */
+  readonly interpolate?: boolean;
   /** Times that they are decoded. @default 1 */
   readonly times?: number;
 }
@@ -26,11 +28,14 @@ function jpeg(comment: string): Uint8Array<ArrayBuffer> {
   return baselineJpeg({ width: WIDTH, height: HEIGHT, components: [{ plane, h: 1, v: 1 }], segments });
 }
 
-async function run({ driver, nvjpeg, backend, pictures, times = 1 }: JpegScenario): Promise<unknown> {
+async function run(
+  { driver, nvjpeg, backend, pictures, interpolate = false, times = 1 }: JpegScenario,
+): Promise<unknown> {
   await openCuda(driver);
   using device = await Device.open(0);
+  const where = nvjpeg === null ? {} : { path: nvjpeg };
   const opened = await attempt(() =>
-    JpegDecoder.open(device, { ...(nvjpeg === null ? {} : { path: nvjpeg }), backend: JpegBackend[backend] })
+    JpegDecoder.open(device, { ...where, backend: JpegBackend[backend], interpolate })
   );
   if (!(opened instanceof JpegDecoder)) return opened;
   using decoder = opened;

@@ -42,9 +42,21 @@ for (const backend of ["HYBRID", "HARDWARE"] as const) {
     assert.deepEqual(result["pixels"], PIXELS);
     const { path, ...facts } = result["facts"] as Record<string, unknown>;
     const name = backend.toLowerCase();
-    assert.deepEqual(facts, { version: "13.0.4", backend: name, engines: 7, decoded: 9, refused: 0 });
+    const counts = { decoded: 9, refused: 0 };
+    assert.deepEqual(facts, { version: "13.0.4", backend: name, engines: 7, interpolates: false, ...counts });
     assert.match(path as string, /libnvjpeg\.so\.13$/);
     assert.equal(handles, 0);
+  });
+  nativeTest(`jpeg: ${backend} interpolates colours when it is told to, where nvJPEG can`, async () => {
+    const told = { backend, interpolate: true };
+    const cases = [["", true], ["nvjpeg-interpolate=2", false], ["nvjpeg-old=1", false]] as const;
+    for (const [wish, interpolates] of cases) {
+      const { result, handles } = await run(told, `nvjpeg-hardware=1 ${wish}`);
+      const blue = (pixels: unknown) => (pixels as number[][][])[0]![0]![2];
+      assert.equal(blue(result["pixels"]), interpolates ? 31 : 30, wish);
+      assert.equal((result["facts"] as { interpolates: boolean }).interpolates, interpolates, wish);
+      assert.equal(handles, 0);
+    }
   });
   for (const word of ["bad", "short", "unsupported"]) {
     nativeTest(`jpeg: ${backend} refuses a picture that is "${word}" by its index`, async () => {
@@ -147,9 +159,14 @@ nativeTest("jpeg: sound files pass the check, and no damaged file does that the 
 nativeTest("jpeg: no byte beside a picture is touched and nothing leaks, under AddressSanitizer", async () => {
   const built = await buildShim({ fakes: true, sanitize: true });
   if (built.status === "missing") throw new Error(built.reason);
-  for (const backend of ["1", "3"]) {
+  for (const [backend, flags] of [["1", "0"], ["3", "0"], ["1", "1"], ["3", "1"]] as const) {
     const { stdout, stderr } = await new Deno.Command(join(built.fakes!, "drive-jpeg"), {
-      args: [join(built.fakes!, "cuda", "libcuda.so.1"), join(built.fakes!, "nvjpeg", "libnvjpeg.so.13"), backend],
+      args: [
+        join(built.fakes!, "cuda", "libcuda.so.1"),
+        join(built.fakes!, "nvjpeg", "libnvjpeg.so.13"),
+        backend,
+        flags,
+      ],
       env: { TRTD_FAKE_GPUS: GPUS, TRTD_FAKE: "nvjpeg-hardware=1" },
     }).output();
     const decoder = new TextDecoder();

@@ -1,7 +1,8 @@
 /** A detector on the fakes, for the scenarios of the pipeline. */
 
+import { join } from "node:path";
 import { Device, type DeviceMemory, openCuda } from "../../ffi/cuda.ts";
-import { ElementType, Layout } from "../../ffi/enums.ts";
+import { BoxFlag, ElementType, Layout } from "../../ffi/enums.ts";
 import { JpegDecoder } from "../../ffi/jpeg.ts";
 import { type Boxes, type DetectionsSpec, Kernels, type LetterboxSpec, type Question } from "../../ffi/kernels.ts";
 import { TensorRtLibrary } from "../../ffi/library.ts";
@@ -73,6 +74,33 @@ export interface RigOptions {
   readonly half?: boolean;
   /** Element type of a size input. @default none */
   readonly sizes?: "int32" | "int64" | null;
+  /**
+   * Outputs "boxes" and "scores" as offsets from anchors that the engine does not have, the same for all pictures or not.
+   * The outputs are those of {@link writeBoxes}. @default one output of YOLOv8's kind
+   */
+  readonly anchors?: "shared" | "own";
+}
+
+/** Boxes and scores that the fake reads from files: `TRTD_FAKE_OUTPUTS` is to name the folder. */
+export async function writeBoxes(folder: string): Promise<void> {
+  const random = randomFrom(11);
+  const values = {
+    boxes: Float32Array.from({ length: 4 * ANCHORS }, () => random(9) - 4),
+    scores: Float32Array.from({ length: CLASSES * ANCHORS }, () => random(100) < 90 ? 0.01 : random(1000) / 1000),
+  };
+  for (const [name, { buffer }] of Object.entries(values)) {
+    await Deno.writeFile(join(folder, `${name}.bin`), new Uint8Array(buffer));
+  }
+}
+
+/** Corners in the model's input, for each of `pictures`. */
+function someAnchors(pictures: number): Float32Array {
+  const random = randomFrom(12);
+  const corners = Array.from({ length: pictures * ANCHORS }, () => {
+    const [x, y] = [random(WIDTH - 10), random(HEIGHT - 10)];
+    return [x, y, x + 2 + random(10), y + 2 + random(10)];
+  });
+  return Float32Array.from(corners.flat());
 }
 
 /** xorshift32: numbers from 0 to `limit` - 1. */
@@ -128,11 +156,19 @@ export function randomQuestion(seed: number, frame: HostFrame): Question {
   };
 }
 
+const outputsOf = ({ anchors }: RigOptions) =>
+  anchors === undefined
+    ? [{ name: "output0", dims: [4 + CLASSES, ANCHORS] }]
+    : [{ name: "boxes", dims: [ANCHORS, 4] }, { name: "scores", dims: [ANCHORS, CLASSES] }];
+
 /** An engine of the fake `head=yolov8` with kernels on the first device. */
 export class Rig implements Disposable {
   readonly letterbox: LetterboxSpec;
   readonly detections: DetectionsSpec;
+  /** Those that the engine does not have. */
+  readonly anchors: Float32Array | null;
   readonly counts: () => Counts;
+  readonly #outputs: readonly { readonly name: string; readonly dims: readonly number[] }[];
   readonly #bytes: number;
   #owned: Disposable[] = [];
 
@@ -154,6 +190,9 @@ export class Rig implements Disposable {
       order: "rgb",
       range: 1,
     };
+    const { anchors } = options;
+    this.anchors = anchors === undefined ? null : someAnchors(anchors === "own" ? batch : 1);
+    this.#outputs = outputsOf(options);
     this.detections = {
       layout: Layout.CHANNELS_FIRST,
       classes: CLASSES,
@@ -167,6 +206,13 @@ export class Rig implements Disposable {
       candidatesMax: 30,
       labels: CLASSES,
       suppress: true,
+      ...anchors === undefined ? {} : {
+        layout: Layout.BOXES_SCORES,
+        types: [type, type, ElementType.FLOAT32],
+        rows: ANCHORS,
+        columns: CLASSES,
+        boxFlags: BoxFlag.ANCHORS | (anchors === "own" ? BoxFlag.OWN_ANCHORS : 0),
+      },
     };
   }
 
@@ -182,7 +228,8 @@ export class Rig implements Disposable {
     const [n, type] = [fixed ? batch : -1, half ? 1 : 0];
     const second = sizes === null ? "" : `input sizes ${sizes === "int64" ? 8 : 3} ${n}x2\n`;
     const lines = `input images ${type} ${n}x3x${HEIGHT}x${WIDTH}\n${second}` +
-      `output output0 ${type} ${n}x${4 + CLASSES}x${ANCHORS}\noutput extra 0 ${n}x3\nlayers 3\n`;
+      outputsOf(options).map(({ name, dims }) => `output ${name} ${type} ${[n, ...dims].join("x")}\n`).join("") +
+      `output extra 0 ${n}x3\nlayers 3\n`;
     await network.parse(new TextEncoder().encode(`model\n${lines}`));
     using config = builder.createConfig();
     using profile = builder.createProfile();
@@ -213,7 +260,8 @@ export class Rig implements Disposable {
       context: this.keep(await this.engine.createContext()),
       kernels: this.kernels,
       input: "images",
-      outputs: ["output0"],
+      outputs: this.#outputs.map(({ name }) => name),
+      anchors: this.anchors,
       sizeInput: this.options.sizes === undefined || this.options.sizes === null ? null : "sizes",
       letterbox: this.letterbox,
       detections: this.detections,
@@ -241,11 +289,18 @@ export class Rig implements Disposable {
     const stream = this.keep(this.device.createStream());
     const memory = (bytes: number): DeviceMemory => this.keep(this.device.allocate(bytes));
     const input = memory(batch * 3 * HEIGHT * WIDTH * this.#bytes);
-    const output = memory(batch * (4 + CLASSES) * ANCHORS * this.#bytes);
     letterbox.setTarget(input);
-    detections.setTensor(0, output);
     context.setAddress("images", input);
-    context.setAddress("output0", output);
+    this.#outputs.forEach(({ name, dims }, i) => {
+      const output = memory(dims.reduce((product, axis) => product * axis, batch * this.#bytes));
+      detections.setTensor(i, output);
+      context.setAddress(name, output);
+    });
+    if (this.anchors !== null) {
+      const place = memory(this.anchors.byteLength);
+      place.write(new Uint8Array(this.anchors.buffer as ArrayBuffer));
+      detections.setTensor(2, place);
+    }
     context.setAddress("extra", memory(batch * 12));
     if (sizes !== null) {
       const values = Array.from({ length: batch }, () => [WIDTH, HEIGHT]).flat();

@@ -84,7 +84,7 @@ for (const { wheel, family, version } of RTX) {
     const shape = (batch: number) => [batch, 3, 640, 640];
     const shapes = { images: { min: shape(1), opt: shape(2), max: shape(4) } };
     const argument = { ...library, model, targets: [86], shapes };
-    const found = await scenario<Real>("real", argument, { env: NO_DRIVER, timeoutMs: 120_000 });
+    const found = await scenario<Real>("real", argument, { env: NO_DRIVER, timeoutMs: 300_000 });
     assert.deepEqual(found.tensors.map(({ name, dims }) => [name, dims?.[0]]), [["images", -1], ["output0", -1]]);
     checkPlan(found, version);
     assert.ok((found.outcome as { size: number }).size > 1 << 20);
@@ -97,7 +97,7 @@ for (const { wheel, family, version } of RTX) {
       model: join(MODELS, "codes", "codes.onnx"),
       shapes: { min: shape(1), opt: shape(2), max: shape(4) },
     };
-    const found = await scenario<CancelledReal>("cancelReal", argument, { env: NO_DRIVER, timeoutMs: 120_000 });
+    const found = await scenario<CancelledReal>("cancelReal", argument, { env: NO_DRIVER, timeoutMs: 300_000 });
     assert.ok(found.seen > 0);
     assert.equal((found.outcome as unknown as Failure).status, "CANCELLED");
   });

@@ -1,5 +1,6 @@
 /** What the child processes of the native tests do: `scenarios.ts NAME ARGUMENT` prints one JSON value. */
 
+import * as copies from "./copies_scenario.ts";
 import * as failures from "./failure_scenarios.ts";
 import { fuzz } from "./fuzz_scenario.ts";
 import * as pipelines from "./pipeline_scenarios.ts";
@@ -7,7 +8,7 @@ import * as real from "./real_scenarios.ts";
 import * as runners from "./runner_scenarios.ts";
 import { whole } from "./whole_scenario.ts";
 
-const SCENARIOS: Record<string, unknown> = { whole, fuzz, ...failures, ...pipelines, ...real, ...runners };
+const SCENARIOS: Record<string, unknown> = { whole, fuzz, ...copies, ...failures, ...pipelines, ...real, ...runners };
 
 const [name, argument] = Deno.args;
 const body = SCENARIOS[name ?? ""] as ((argument: unknown) => Promise<unknown>) | undefined;

@@ -6,6 +6,7 @@ import { writeModel } from "../../src/onnx/write.ts";
 import { doubling, fakeModelText } from "../backends/tensorrt/doubling.ts";
 import { fakeSet, nativeTest, shimAndFakes } from "../native/children.ts";
 import { floatTensor } from "../onnx/build_model.ts";
+import { cleanEnvironment } from "../clean_environment.ts";
 
 const MAIN = resolve(import.meta.dirname!, "../../src/main.ts");
 const GPU = "NVIDIA Fake 4090:8.9:24564";
@@ -37,7 +38,8 @@ async function withModel(
       const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
         args: ["run", "--no-check", "-A", MAIN, ...args, "--tensorrt", dirname(fakeSet("10.16").core)],
         cwd: folder,
-        env: {
+        clearEnv: true,
+        env: cleanEnvironment({
           NO_COLOR: "1",
           INIT_CWD: folder,
           TRTD_SHIM: shimAndFakes().shim,
@@ -46,7 +48,7 @@ async function withModel(
           TRTD_FAKE: "",
           TRTD_FAKE_MODEL: join(folder, "doubling.txt"),
           TRTD_CACHE_DIR: join(folder, "cache"),
-        },
+        }),
       }).output();
       return { code, out: new TextDecoder().decode(stdout), err: new TextDecoder().decode(stderr) };
     };

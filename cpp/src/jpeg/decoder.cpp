@@ -162,11 +162,12 @@ struct JpegDecoder::Parts {
   }
 };
 
-JpegDecoder::JpegDecoder(std::shared_ptr<Device> owner, const char* path, int32_t backend)
+JpegDecoder::JpegDecoder(std::shared_ptr<Device> owner, const char* path, int32_t backend, int32_t flags)
     : Object(KIND), device(std::move(owner)) {
   device->makeCurrent();
   const int chosen = backend == TRTD_JPEG_AUTO ? static_cast<int>(NVJPEG_HARDWARE) : backend;
-  parts_ = std::make_unique<Parts>(*device->cuda, nvJpegSession(*device, path, chosen), chosen);
+  const bool interpolate = (flags & TRTD_JPEG_INTERPOLATE) != 0;
+  parts_ = std::make_unique<Parts>(*device->cuda, nvJpegSession(*device, path, chosen, interpolate), chosen);
 }
 
 JpegDecoder::~JpegDecoder() {
@@ -227,6 +228,7 @@ trtd_jpeg_info JpegDecoder::facts() const {
   info.version = parts_->api->version;
   info.backend = parts_->backend;
   info.engines = static_cast<int32_t>(parts_->session->engines);
+  info.flags = parts_->session->interpolates ? TRTD_JPEG_INTERPOLATE : 0;
   info.decoded = parts_->decoded;
   info.refused = parts_->refused;
   const std::string& path = parts_->api->path;
@@ -241,12 +243,14 @@ using namespace trtd;
 
 extern "C" {
 
-int32_t trtd_jpeg_open(uint64_t device, const char* path, int32_t backend, uint64_t* decoder, trtd_error* error) {
+int32_t trtd_jpeg_open(uint64_t device, const char* path, int32_t backend, int32_t flags, uint64_t* decoder,
+                       trtd_error* error) {
   return guard(error, [&] {
     requireOut(decoder, "\"decoder\" must not be NULL");
     require(backend == TRTD_JPEG_AUTO || backend == TRTD_JPEG_HYBRID || backend == TRTD_JPEG_HARDWARE,
             "\"backend\" must be a trtd_jpeg_backend");
-    *decoder = publish(std::make_shared<JpegDecoder>(get<Device>(device), path, backend));
+    require((flags & ~TRTD_JPEG_INTERPOLATE) == 0, "\"flags\" has an unknown bit");
+    *decoder = publish(std::make_shared<JpegDecoder>(get<Device>(device), path, backend, flags));
   });
 }
 

@@ -40,9 +40,9 @@ class JpegInspection {
 class JpegDecoder final : public Object {
  public:
   static constexpr Kind KIND = Kind::jpeg;
-  // `path` null looks where nvJPEG is usually found; `backend` is a trtd_jpeg_backend. Fails with
-  // TRTD_LIBRARY_NOT_LOADED, TRTD_SYMBOL_MISSING, TRTD_UNSUPPORTED, TRTD_OUT_OF_MEMORY, TRTD_CUDA_ERROR.
-  JpegDecoder(std::shared_ptr<Device> owner, const char* path, int32_t backend);
+  // `path` null looks where nvJPEG is usually found; `backend` is a trtd_jpeg_backend, `flags` are trtd_jpeg_flag bits.
+  // Fails with TRTD_LIBRARY_NOT_LOADED, TRTD_SYMBOL_MISSING, TRTD_UNSUPPORTED, TRTD_OUT_OF_MEMORY, TRTD_CUDA_ERROR.
+  JpegDecoder(std::shared_ptr<Device> owner, const char* path, int32_t backend, int32_t flags);
   ~JpegDecoder() override;
 
   // Puts the decoding of all pictures into the stream, which must be through with the call before; makes the device

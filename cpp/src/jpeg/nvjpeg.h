@@ -32,6 +32,9 @@ enum NvJpegStatus {
 enum NvJpegBackend { NVJPEG_HYBRID = 1, NVJPEG_HARDWARE = 3 };
 constexpr int NVJPEG_OUTPUT_RGBI = 5;
 constexpr unsigned NVJPEG_FLAG_STRICT = 4;
+constexpr unsigned NVJPEG_FLAG_INTERPOLATE = 32;
+// The first version that has it.
+constexpr int NVJPEG_INTERPOLATES = 120100;
 
 struct NvJpeg {
   void* library = nullptr;

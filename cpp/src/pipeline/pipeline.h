@@ -3,10 +3,10 @@
 
 #include <chrono>
 
-#include "copier.h"
 #include "jpeg/jpeg.h"
 #include "kernels/launch.h"
 #include "run.h"
+#include "upload.h"
 
 namespace trtd {
 
@@ -38,6 +38,8 @@ struct Pipeline final : Object {
   Times finish();
   // finish() if that need not wait; else false.
   bool poll(Times& times);
+  // `count` numbers, as many as the layout has for the largest batch.
+  void setAnchors(const float* values, uint64_t count);
   void read(uint32_t image, float* numbers, int32_t* labels, uint32_t capacity, uint32_t* counts) const;
   trtd_pipeline_info facts() const { return holding_.facts(replay_); }
 
@@ -51,6 +53,9 @@ struct Pipeline final : Object {
   void allocate();
   void fillSizes(Bound& sizes);
   void bindOutputs();
+  // A tensor of anchors that no output of the engine is.
+  void bindAnchors();
+  void requireStartable(uint32_t count) const;
   void setShapes(int64_t batch);
   // Shapes and addresses for `count` frames.
   void prepare(uint32_t count);
@@ -75,21 +80,20 @@ struct Pipeline final : Object {
   Marks marks_;    // of the way to the device
   Marks inner_;    // of what is a graph
   Replay stages_;  // with the inner marks
-  HostBuffer staged_;
+  Uploader uploads_;
   DeviceBuffer pixels_;
-  const bool shared_;  // other threads help to copy
   std::vector<Bound> tensors_;
   size_t input_ = 0;              // index in tensors_
   std::vector<size_t> outputs_;   // in the order of the layout
   size_t sizes_ = SIZE_MAX;       // SIZE_MAX: no size input
+  std::shared_ptr<Memory> anchors_;  // null: they are an output, or there are none
+  bool anchored_ = true;          // they are set, where there are some
   bool dynamic_ = false;
   int64_t least_ = 1;             // smallest batch of the engine
   int64_t largest_ = 1;           // pictures that buffers hold
   int64_t batch_ = 0;             // that the context is set to
   uint64_t seen_ = UINT64_MAX;    // changes of the context that are ours
   std::vector<trtd_kernels::Frame> placed_;
-  std::vector<Piece> pieces_;
-  std::vector<CudaAddress> targets_;  // of the pieces
   std::vector<JpegPicture> files_;
   std::vector<uint32_t> fileFrames_;
   bool started_ = false;  // and not finished

@@ -1,10 +1,14 @@
 // Making a pipeline: its tensors, their memory, and whether they are what the kernels work on.
 #include <algorithm>
+#include <cstring>
 
 #include "pipeline.h"
 
 namespace trtd {
 namespace {
+
+// Of TRTD_LAYOUT_BOXES_SCORES: the tensor with the anchors.
+constexpr uint32_t ANCHORS = 2;
 
 void requireLinear(const EngineTensor& tensor) {
   if (tensor.format == 0) return;
@@ -32,9 +36,8 @@ Pipeline::Pipeline(std::shared_ptr<Context> runs, std::shared_ptr<Kernels> owner
       marks_(lane_),
       inner_(lane_),
       stages_(lane_, (spec.flags & TRTD_PIPELINE_CUDA_GRAPH) != 0 && lane_.driver.hasOuterEvents()),
-      staged_(lane_),
-      pixels_(lane_),
-      shared_((spec.flags & TRTD_PIPELINE_SHARED_COPIES) != 0) {
+      uploads_(lane_, spec.flags),
+      pixels_(lane_) {
   const trtd_letterbox_spec& box = spec.letterbox;
   const trtd_detect_spec& detect = spec.detections;
   require(box.frames_max == detect.images_max, "\"frames_max\" and \"images_max\" must be the same");
@@ -146,10 +149,10 @@ void Pipeline::fillSizes(Bound& sizes) {
       values[2 * i + 1] = box.height;
     }
   };
-  staged_.reserve(sizes.memory->bytes);
-  if (sizes.tensor.type == TRTD_TYPE_INT64) fill(reinterpret_cast<int64_t*>(staged_.data()));
-  else fill(reinterpret_cast<int32_t*>(staged_.data()));
-  lane_.upload(sizes.memory->address, staged_.data(), sizes.memory->bytes);
+  unsigned char* const room = uploads_.room(sizes.memory->bytes);
+  if (sizes.tensor.type == TRTD_TYPE_INT64) fill(reinterpret_cast<int64_t*>(room));
+  else fill(reinterpret_cast<int32_t*>(room));
+  lane_.upload(sizes.memory->address, room, sizes.memory->bytes);
   lane_.wait();
 }
 
@@ -158,11 +161,12 @@ void Pipeline::bindOutputs() {
   const trtd_detect_spec& spec = detections_.plan.spec;
   size_t wanted = 0;
   while (wanted < 4 && detections_.plan.tensorElements(static_cast<uint32_t>(wanted)) > 0) ++wanted;
-  if (outputs_.size() != wanted) {
+  const bool given = (spec.box_flags & TRTD_BOX_ANCHORS) != 0 && outputs_.size() == ANCHORS;
+  if (outputs_.size() != wanted && !given) {
     invalid("The layout has " + std::to_string(wanted) + " tensors, " + std::to_string(outputs_.size()) +
             " outputs are named");
   }
-  for (uint32_t i = 0; i < wanted; ++i) {
+  for (uint32_t i = 0; i < outputs_.size(); ++i) {
     const Bound& bound = tensors_[outputs_[i]];
     const std::string name = "Output \"" + bound.tensor.name + "\"";
     if (bound.tensor.type != spec.types[i]) {
@@ -177,6 +181,36 @@ void Pipeline::bindOutputs() {
     }
     detections_.setTensor(i, bound.memory, 0);
   }
+  if (given) bindAnchors();
+}
+
+void Pipeline::bindAnchors() {
+  const DetectPlan& plan = detections_.plan;
+  require(plan.spec.types[ANCHORS] == TRTD_TYPE_FLOAT32, "Anchors that are given have the type TRTD_TYPE_FLOAT32");
+  anchors_ = std::make_shared<Memory>(lane_.device, plan.tensorBytes(ANCHORS, static_cast<uint32_t>(largest_)));
+  anchored_ = false;
+  detections_.setTensor(ANCHORS, anchors_, 0);
+}
+
+void Pipeline::setAnchors(const float* values, uint64_t count) {
+  require(anchors_ != nullptr, "The layout has no anchors, or the engine gives them");
+  require(!started_, "A run was started and is not finished");
+  const uint64_t room = anchors_->bytes / sizeof *values;
+  if (count != room) {
+    invalid(std::to_string(count) + " numbers are given for anchors, the layout has " + std::to_string(room));
+  }
+  lane_.device->makeCurrent();
+  unsigned char* const pinned = uploads_.room(anchors_->bytes);
+  std::memcpy(pinned, values, anchors_->bytes);
+  try {
+    lane_.upload(anchors_->address, pinned, anchors_->bytes);
+    lane_.wait();
+  } catch (...) {
+    lane_.settle();
+    throw;
+  }
+  anchored_ = true;
+  note();
 }
 
 }  // namespace trtd

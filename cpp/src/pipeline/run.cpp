@@ -5,7 +5,9 @@
 namespace trtd {
 
 void checkRunOptions(int32_t flags, int32_t spinUs) {
-  require((flags & ~(TRTD_PIPELINE_CUDA_GRAPH | TRTD_PIPELINE_SHARED_COPIES)) == 0, "\"flags\" has an unknown bit");
+  constexpr int32_t KNOWN = TRTD_PIPELINE_CUDA_GRAPH | TRTD_PIPELINE_SHARED_COPIES | TRTD_PIPELINE_STREAMED_COPIES |
+                            TRTD_PIPELINE_WRITE_COMBINED;
+  require((flags & ~KNOWN) == 0, "\"flags\" has an unknown bit");
   require(spinUs >= 0 && spinUs <= SPIN_US_MAX, "\"spin_us\" must be 0 to 1000000");
 }
 

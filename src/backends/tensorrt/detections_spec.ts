@@ -139,6 +139,20 @@ export function whyNoKernels(head: HeadLayout, outputs: readonly OutputShape[]):
   if (layout === Layout.OBJECTNESS_GRID && (strides.length < 1 || strides.length > STRIDES_MAX)) {
     return `there are ${strides.length} sizes of cells`;
   }
-  if (cut !== null && cut.anchors !== null) return "the anchors of the NMS that was cut off lie outside the engine";
-  return null;
+  return cut === null ? null : whyNoAnchors(cut, outputs);
 }
+
+/** Anchors of a cut NMS must be those of the model's boxes. */
+function whyNoAnchors({ anchors }: CutNmsHead, [, scores]: readonly OutputShape[]): string | null {
+  if (anchors === null) return null;
+  const [images = 1, rows = 1] = scores!.dims;
+  const numbers = 4 * rows * anchors.images;
+  if ((anchors.images === 1 || anchors.images === images) && anchors.data.length === numbers) return null;
+  return `the NMS that was cut off has ${anchors.data.length / 4} anchors, the engine ${rows} boxes a picture`;
+}
+
+/** The anchors of a cut NMS as one more output, none where there are none. */
+export const anchorsShape = ({ cut }: HeadLayout): OutputShape[] =>
+  cut === null || cut.anchors === null
+    ? []
+    : [{ type: "float32", dims: [cut.anchors.images, cut.anchors.data.length / 4 / cut.anchors.images, 4] }];

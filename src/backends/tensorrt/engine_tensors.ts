@@ -1,7 +1,7 @@
 /** Inputs and outputs of an engine by name, and what may be given to it. */
 import type { TensorFacts } from "../../../ffi/builder.ts";
 import { ElementType, Mode, Selector } from "../../../ffi/enums.ts";
-import type { Engine } from "../../../ffi/runtime.ts";
+import type { Engine, ExecutionContext } from "../../../ffi/runtime.ts";
 import { TrtdError } from "../../errors.ts";
 import type { Tensor, TensorData, TensorSpec, TensorType } from "../backend.ts";
 import { arrayOf } from "../tensor_check.ts";
@@ -116,3 +116,8 @@ export const bytesOfType = (type: TensorType): number => type === "int64" ? 8 : 
 export const productOf = (dims: readonly number[]): number => dims.reduce((product, axis) => product * axis, 1);
 
 const wrong = (detail: string): TrtdError => new TrtdError("INFERENCE_FAILED", detail);
+
+/** Gives the dynamic inputs of a context the shapes of a batch, within the profile. @throws {ShimError} `EXECUTION_FAILED` */
+export function setBatch(context: ExecutionContext, { inputs }: EngineTensors, batch: number): void {
+  for (const { name, dims, dynamic } of inputs) if (dynamic) context.setShape(name, [batch, ...dims.slice(1)]);
+}

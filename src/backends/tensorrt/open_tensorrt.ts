@@ -2,6 +2,7 @@
 import { cudaDevice, Device, openCuda } from "../../../ffi/cuda.ts";
 import { Evidence, Product } from "../../../ffi/enums.ts";
 import type { JpegDecoder } from "../../../ffi/jpeg.ts";
+import type { CopyOptions } from "../../../ffi/pipeline.ts";
 import { TensorRtLibrary } from "../../../ffi/library.ts";
 import { loadShim, ShimLoadError } from "../../../ffi/load.ts";
 import type { Engine, ExecutionContext, Runtime } from "../../../ffi/runtime.ts";
@@ -9,7 +10,7 @@ import { TrtdError } from "../../errors.ts";
 import type { KernelStore } from "../../tensorrt/load/kernel_cache.ts";
 import type { LoadPlan, LoadStage } from "../../tensorrt/load/load_messages.ts";
 import { firstContext } from "./contexts.ts";
-import { findDecoder } from "./device_decoder.ts";
+import { findDecoder, type JpegOptions } from "./device_decoder.ts";
 import { gpuFailure } from "./gpu_failure.ts";
 import { drainNativeLog, startNativeLog, takeNativeLog } from "./native_log.ts";
 import { meetFault, processFault } from "./process_fault.ts";
@@ -39,6 +40,10 @@ export interface TensorRtOptions {
   readonly kernels?: KernelStore | null;
   /** Why something better does not answer. @default null */
   readonly degraded?: string | null;
+  /** How frames get into pinned memory. @default those of {@link CopyOptions} */
+  readonly copies?: CopyOptions;
+  /** How JPEG files are decoded on the GPU. @default those of `JpegOpenOptions` */
+  readonly jpeg?: JpegOptions;
 }
 
 /** What one loaded engine holds; its backend closes it. */
@@ -105,7 +110,7 @@ class Loading {
     }
     const { name } = await cudaDevice(index);
     const device = this.#stack.use(await Device.open(index));
-    const jpeg = this.#options.gpuDecode === false ? Promise.resolve(null) : findDecoder(device);
+    const jpeg = this.#options.gpuDecode === false ? Promise.resolve(null) : findDecoder(device, this.#options.jpeg);
     this.#stack.defer(() => void jpeg.then((decoder) => decoder?.close()));
     const runtime = this.#stack.use(await library.createRuntime({ device }));
     this.#stage = "deserialize";

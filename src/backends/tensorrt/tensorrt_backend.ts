@@ -1,8 +1,6 @@
 /** TensorRT behind the {@link Backend} interface: lanes of execution contexts over one engine. */
 import { getLogger } from "@logtape/logtape";
-import type { JpegDecoder } from "../../../ffi/jpeg.ts";
-import { Kernels } from "../../../ffi/kernels.ts";
-import { Pipeline, type PipelineTimes } from "../../../ffi/pipeline.ts";
+import type { PipelineTimes } from "../../../ffi/pipeline.ts";
 import type { PipelineFacts } from "../../../ffi/pipeline_facts.ts";
 import { Runner } from "../../../ffi/runner.ts";
 import type { ExecutionContext } from "../../../ffi/runtime.ts";
@@ -12,8 +10,6 @@ import type { Head } from "../../detect/heads/heads.ts";
 import { TrtdError } from "../../errors.ts";
 import type { LoadStage } from "../../tensorrt/load/load_messages.ts";
 import type { Backend, BackendInfo, FramePipeline, PipelineFrame, Tensor, TensorSpec } from "../backend.ts";
-import { detectionsSpec, IMAGES_MAX, layoutOf, type OutputShape, whyNoKernels } from "./detections_spec.ts";
-import { findDecoder } from "./device_decoder.ts";
 import {
   bytesFromTensor,
   bytesOfType,
@@ -21,23 +17,22 @@ import {
   type EngineTensors,
   engineTensors,
   productOf,
+  setBatch,
   tensorFromBytes,
 } from "./engine_tensors.ts";
-import { GpuPipeline, type PipelineLane, warmUpFrames } from "./gpu_pipeline.ts";
+import type { GpuPipeline } from "./gpu_pipeline.ts";
 import { cudaCodeOf, gpuFailure } from "./gpu_failure.ts";
 import { Lanes } from "../lanes.ts";
 import { CONTEXTS, LaneMaker } from "./lane_maker.ts";
 import { drainNativeLog, takeNativeLog } from "./native_log.ts";
 import type { LoadedEngine, TensorRtOptions } from "./open_tensorrt.ts";
+import { NoKernels, PipelineMaker, tellGraph } from "./pipeline_maker.ts";
 import { faultMet, meetFault, processFault } from "./process_fault.ts";
 
 const log = getLogger(["trtd", "tensorrt"]);
 
 /** Bytes for the question whether the device still answers. */
 const ASKED_BYTES = 256;
-
-/** What the kernels were given up for. */
-class NoKernels extends Error {}
 
 export class TensorRtBackend implements Backend {
   readonly inputs: readonly TensorSpec[];
@@ -50,10 +45,10 @@ export class TensorRtBackend implements Backend {
   readonly #tensors: EngineTensors;
   readonly #stack = new DisposableStack();
   readonly #maker: LaneMaker;
+  readonly #pipelines: PipelineMaker;
   #degraded: string | null;
   #runners: Promise<Lanes<Runner>> | null = null;
   #pipeline: GpuPipeline | null = null;
-  #decoderTaken = false;
   #closed = false;
 
   /** Takes over what was loaded, unless it throws. @throws {TrtdError} `LOAD_FAILED` */
@@ -64,6 +59,14 @@ export class TensorRtBackend implements Backend {
     this.#maker = new LaneMaker(loaded, options, {
       stack: this.#stack,
       failure: (thrown) => this.#failure("context", thrown),
+    });
+    this.#pipelines = new PipelineMaker({
+      loaded,
+      options,
+      tensors: this.#tensors,
+      lanes: this.#maker,
+      stack: this.#stack,
+      guarded: (work) => this.#guarded("run", work),
     });
     this.#degraded = options.degraded ?? null;
     this.inputs = this.#tensors.inputs;
@@ -85,7 +88,7 @@ export class TensorRtBackend implements Backend {
   async openPipeline(head: Head): Promise<FramePipeline | null> {
     return await this.#guarded("context", async () => {
       try {
-        return this.#pipeline = await this.#makePipeline(head);
+        return this.#pipeline = await this.#pipelines.make(head);
       } catch (error) {
         if (!(error instanceof NoKernels)) throw error;
         const note = `Pictures are scaled and boxes are chosen on the CPU: ${error.message}`;
@@ -93,88 +96,6 @@ export class TensorRtBackend implements Backend {
         log.warning("{note}", { note });
         return null;
       }
-    });
-  }
-
-  async #makePipeline(head: Head): Promise<GpuPipeline> {
-    const input = this.#tensors.inputs.find(({ name }) => name === head.input.name);
-    if (input === undefined) throw wrongTensors(head.input.name, "input", this.#tensors.inputs);
-    const type = input.type;
-    if (type !== "float32" && type !== "float16") throw new NoKernels(`the input "${input.name}" is ${type}`);
-    const shapes = this.#outputShapes(head);
-    const layout = layoutOf(head);
-    const refusal = whyNoKernels(layout, shapes);
-    if (refusal !== null) throw new NoKernels(refusal);
-    const kernels = this.#stack.use(await this.#kernels());
-    const imagesMax = Math.min(this.batchMax, IMAGES_MAX);
-    if (input.dynamic && this.batchMin > imagesMax) {
-      throw new NoKernels(`the engine runs ${this.batchMin} pictures at once, the kernels at most ${IMAGES_MAX}`);
-    }
-    const detections = detectionsSpec(layout, shapes, { imagesMax });
-    const { order, range } = head.row.preprocess;
-    const sizes = input.dynamic ? runSizes(this.batchMin, imagesMax, this.#loaded.rtx) : null;
-    const lanes = await this.#maker.make(async (context): Promise<PipelineLane> => {
-      using stack = new DisposableStack();
-      const jpeg = await this.#nextDecoder();
-      if (jpeg !== null) stack.use(jpeg);
-      const pipeline = stack.use(
-        await Pipeline.create({
-          context,
-          kernels,
-          input: head.input.name,
-          outputs: head.outputs,
-          sizeInput: head.sizeInput,
-          letterbox: { framesMax: imagesMax, width: layout.width, height: layout.height, type, order, range },
-          detections,
-          jpeg,
-          cudaGraph: this.#options.cudaGraph ?? true,
-        }),
-      );
-      for (const size of warmedSizes(sizes, this.#loaded.rtx)) await pipeline.run(...warmUpFrames(layout, size));
-      this.#tellGraph(pipeline);
-      const owned = stack.move();
-      return { context, pipeline, jpeg, batch: 1, [Symbol.dispose]: () => owned.dispose() };
-    });
-    return new GpuPipeline(new Lanes(lanes), {
-      imagesMax,
-      boxesMax: detections.boxesMax,
-      sizes,
-      guarded: (work) => this.#guarded("run", work),
-    });
-  }
-
-  #tellGraph(worker: Pipeline | Runner): void {
-    const { graphRefusal } = worker.facts();
-    if (graphRefusal !== null) log.info("No CUDA graph: {reason}", { reason: graphRefusal });
-  }
-
-  async #kernels(): Promise<Kernels> {
-    try {
-      return await Kernels.load(this.#loaded.device);
-    } catch (error) {
-      if (error instanceof ShimError && error.statusName === "UNSUPPORTED") throw new NoKernels(error.message);
-      throw error;
-    }
-  }
-
-  /** The one that was opened while the engine was loaded, then others. */
-  async #nextDecoder(): Promise<JpegDecoder | null> {
-    const first = await this.#loaded.jpeg;
-    if (first === null || !this.#decoderTaken) {
-      this.#decoderTaken = true;
-      return first;
-    }
-    return await findDecoder(this.#loaded.device);
-  }
-
-  /** Types and shapes of the head's outputs for the largest batch. */
-  #outputShapes(head: Head): OutputShape[] {
-    const { context } = this.#loaded;
-    this.#setShapes(context, this.batchMax);
-    return head.outputs.map((name) => {
-      const output = this.#tensors.outputs.find((one) => one.name === name);
-      if (output === undefined) throw wrongTensors(name, "output", this.#tensors.outputs);
-      return { type: output.type, dims: context.shape(name) ?? [] };
     });
   }
 
@@ -210,12 +131,6 @@ export class TensorRtBackend implements Backend {
     });
   }
 
-  #setShapes(context: ExecutionContext, batch: number): void {
-    for (const { name, dims, dynamic } of this.#tensors.inputs) {
-      if (dynamic) context.setShape(name, [batch, ...dims.slice(1)]);
-    }
-  }
-
   async #makeRunners(): Promise<Lanes<Runner>> {
     try {
       return new Lanes(
@@ -248,7 +163,7 @@ export class TensorRtBackend implements Backend {
       runner.close();
       throw error;
     }
-    this.#tellGraph(runner);
+    tellGraph(runner);
     return runner;
   }
 
@@ -280,7 +195,7 @@ export class TensorRtBackend implements Backend {
    */
   async bareTimes(batch: number, options: TimeOptions): Promise<readonly number[]> {
     return await this.#withPipeline().onLane(async ({ context }) => {
-      this.#setShapes(context, batch);
+      setBatch(context, this.#tensors, batch);
       return Array.from(await timeContext(context, this.#loaded.device, options));
     });
   }
@@ -332,33 +247,10 @@ export class TensorRtBackend implements Backend {
     await this.#runners?.then((lanes) => lanes.idle(), () => {});
     drainNativeLog();
     try {
-      if (!this.#decoderTaken) (await this.#loaded.jpeg)?.close();
+      if (!this.#pipelines.decoderTaken) (await this.#loaded.jpeg)?.close();
       this.#stack.dispose();
     } catch (error) {
       log.debug("Something of the engine could not be freed: {error}", { error });
     }
   }
-}
-
-/**
- * Batches that runs of a dynamic engine are filled up to, ascending. TensorRT-RTX compiles kernels for each size, so it
- * gets a few.
- */
-function runSizes(smallest: number, largest: number, rtx: boolean): number[] {
-  const sizes = [smallest];
-  for (let size = smallest + 1; size < largest; size++) if (!rtx || Number.isInteger(Math.log2(size))) sizes.push(size);
-  return largest > smallest ? [...sizes, largest] : sizes;
-}
-
-/** Batches that run once before the first request, the smallest last: its graph stays. TensorRT needs room alone. */
-function warmedSizes(sizes: readonly number[] | null, rtx: boolean): number[] {
-  if (sizes === null) return [1];
-  return rtx ? sizes.toReversed() : [...new Set([sizes.at(-1)!, sizes[0]!])];
-}
-
-function wrongTensors(name: string, kind: "input" | "output", specs: readonly TensorSpec[]): TrtdError {
-  const there = specs.map((spec) => `"${spec.name}"`).join(", ");
-  return new TrtdError("LOAD_FAILED", `The engine has no ${kind} "${name}" as the model has; it has ${there}`, {
-    remedy: "Build the engine from this very model",
-  });
 }

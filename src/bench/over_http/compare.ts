@@ -40,6 +40,10 @@ export interface CompareOptions {
   readonly compiled: string | null;
   /** Flags for `trtd serve` besides address, model and threads. */
   readonly serveFlags: readonly string[];
+  /** Key that `trtd serve` is to ask for, null for none. */
+  readonly apiKey: string | null;
+  /** Ends the servers, and the comparison with an error of a server that is gone. */
+  readonly signal: AbortSignal;
   /** Whether each measurement waits until the rest of the machine is idle. */
   readonly waitForIdle: boolean;
   /** Told what begins. */
@@ -70,7 +74,8 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
   return { measures: summaries(rounds), agreement };
 }
 
-async function settle({ waitForIdle, note }: CompareOptions): Promise<void> {
+async function settle({ signal, waitForIdle, note }: CompareOptions): Promise<void> {
+  signal.throwIfAborted();
   if (waitForIdle && !await waitUntilIdle()) note("the machine stays busy; measuring all the same");
 }
 
@@ -80,15 +85,15 @@ async function measureServers(
 ): Promise<Agreement | null> {
   const bareRun = await openBareRun(await loadOrt(), options);
   const ports = { trtd: freePort(), baseline: freePort(), instances: freePort() };
-  await using trtd = await startServer(trtdCommand(options, ports.trtd), ports.trtd);
+  await using trtd = await startServer(trtdCommand(options, ports.trtd), ports.trtd, options);
   await waitReady(trtd, "/health/ready");
   await using baseline = options.baseline
-    ? await startServer(baselineCommand(options, ports.baseline), ports.baseline)
+    ? await startServer(baselineCommand(options, ports.baseline), ports.baseline, options)
     : null;
   // One thread each: no run waits for a thread that decodes another's picture.
   const each = ["--instances", String(options.threads), "--threads", "1"];
   await using instances = options.threads > 1
-    ? await startServer(trtdCommand(options, ports.instances, each), ports.instances)
+    ? await startServer(trtdCommand(options, ports.instances, each), ports.instances, options)
     : null;
   if (instances !== null) await waitReady(instances, "/health/ready");
   const query = `?score=${options.score}&iou=${options.iou}`;
@@ -177,7 +182,7 @@ async function measureStarts(options: CompareOptions, record: (name: GoalName, v
   const start = async (command: (port: number) => ServerCommand, live: GoalName, ready: GoalName | null) => {
     const port = freePort();
     const begin = performance.now();
-    await using server = await startServer(command(port), port);
+    await using server = await startServer(command(port), port, options);
     record(live, server.startMs);
     if (ready === null) return;
     await waitReady(server, "/health/ready");
@@ -186,7 +191,8 @@ async function measureStarts(options: CompareOptions, record: (name: GoalName, v
   await start((port) => trtdCommand(options, port), "live_ms", "ready_ms");
   const { compiled } = options;
   if (compiled !== null) {
-    await start((port) => compiledTrtd(compiled, port, trtdFlags(options)), "compiled_live_ms", "compiled_ready_ms");
+    const command = (port: number) => withKey(options, compiledTrtd(compiled, port, trtdFlags(options)));
+    await start(command, "compiled_live_ms", "compiled_ready_ms");
   }
   if (options.baseline) await start((port) => baselineCommand(options, port), "baseline_live_ms", null);
 }
@@ -200,7 +206,10 @@ const trtdFlags = (options: CompareOptions, sizes = ["--threads", String(options
 ];
 
 const trtdCommand = (options: CompareOptions, port: number, sizes?: string[]) =>
-  trtdServer(port, trtdFlags(options, sizes));
+  withKey(options, trtdServer(port, trtdFlags(options, sizes)));
+
+const withKey = ({ apiKey }: CompareOptions, command: ServerCommand): ServerCommand =>
+  apiKey === null ? command : { ...command, apiKey };
 
 const baselineCommand = ({ model, threads, score, iou }: CompareOptions, port: number) =>
   baselineServer(port, model, { threads, score, iou });

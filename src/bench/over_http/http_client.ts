@@ -7,6 +7,8 @@
 export interface Address {
   readonly hostname: string;
   readonly port: number;
+  /** Key that requests to it have. @default none */
+  readonly apiKey?: string;
 }
 
 export interface HttpAnswer {
@@ -24,7 +26,7 @@ export function postBytes(
 ): Uint8Array<ArrayBuffer> {
   const { contentType, address } = options;
   const head = new TextEncoder().encode(
-    `POST ${path} HTTP/1.1\r\nHost: ${address.hostname}:${address.port}\r\nContent-Type: ${contentType}\r\n` +
+    `POST ${path} HTTP/1.1\r\n${headersFor(address)}Content-Type: ${contentType}\r\n` +
       `Content-Length: ${body.length}\r\n\r\n`,
   );
   const bytes = new Uint8Array(head.length + body.length);
@@ -34,8 +36,11 @@ export function postBytes(
 }
 
 export function getBytes(path: string, address: Address): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(`GET ${path} HTTP/1.1\r\nHost: ${address.hostname}:${address.port}\r\n\r\n`);
+  return new TextEncoder().encode(`GET ${path} HTTP/1.1\r\n${headersFor(address)}\r\n`);
 }
+
+const headersFor = ({ hostname, port, apiKey }: Address): string =>
+  `Host: ${hostname}:${port}\r\n${apiKey === undefined ? "" : `Authorization: Bearer ${apiKey}\r\n`}`;
 
 /** One connection; one request at a time. */
 export class HttpConnection implements Disposable {
@@ -48,7 +53,7 @@ export class HttpConnection implements Disposable {
   }
 
   static async open(address: Address): Promise<HttpConnection> {
-    return new HttpConnection(await Deno.connect(address));
+    return new HttpConnection(await Deno.connect({ hostname: address.hostname, port: address.port }));
   }
 
   /**

@@ -1,4 +1,5 @@
 /** The two services under test as child processes. */
+import { variableOf } from "../../config/settings.ts";
 import { TrtdError } from "../../errors.ts";
 import { thisProgram } from "../../serving/worker/worker_command.ts";
 import { type Address, getBytes, HttpConnection } from "./http_client.ts";
@@ -9,6 +10,8 @@ export interface RunningServer extends AsyncDisposable {
   /** From the start of the process to its first answer of /health/live. */
   readonly startMs: number;
   readonly pid: number;
+  /** The end of what it wrote when it has ended, null while it lives. */
+  lastWords(): string | null;
 }
 
 /** How a service is started. */
@@ -16,6 +19,8 @@ export interface ServerCommand {
   readonly name: string;
   readonly path: string;
   readonly args: readonly string[];
+  /** Key that the service asks for, given to it by `TRTD_API_KEY`: other users can read command lines. @default none */
+  readonly apiKey?: string;
 }
 
 /** A port that nobody listens at now. */
@@ -55,13 +60,21 @@ const serveAt = (port: number): string[] => [
 
 /**
  * Start a service and wait until `GET /health/live` is answered 200.
+ * @param options.signal ends the service too
  * @throws {TrtdError} `INTERNAL` with what it wrote when it ends first or is not live in a minute
  */
-export async function startServer(command: ServerCommand, port: number): Promise<RunningServer> {
-  const address = { hostname: "127.0.0.1", port };
+export async function startServer(
+  command: ServerCommand,
+  port: number,
+  { signal }: { readonly signal?: AbortSignal } = {},
+): Promise<RunningServer> {
+  signal?.throwIfAborted();
+  const { apiKey } = command;
+  const address: Address = { hostname: "127.0.0.1", port, ...apiKey === undefined ? {} : { apiKey } };
   const start = performance.now();
   const child = new Deno.Command(command.path, {
     args: [...command.args],
+    ...apiKey === undefined ? {} : { env: { [variableOf("api_key")]: apiKey } },
     stdin: "null",
     stdout: "null",
     stderr: "piped",
@@ -69,8 +82,11 @@ export async function startServer(command: ServerCommand, port: number): Promise
   const said = textTail(child.stderr);
   let ended = false;
   const status = child.status.then((value) => (ended = true, value));
+  const end = () => ended || child.kill("SIGTERM");
+  signal?.addEventListener("abort", end, { once: true });
   const stop = async () => {
-    if (!ended) child.kill("SIGTERM");
+    signal?.removeEventListener("abort", end);
+    end();
     const timer = setTimeout(() => ended || child.kill("SIGKILL"), 5000);
     await status;
     clearTimeout(timer);
@@ -88,7 +104,8 @@ export async function startServer(command: ServerCommand, port: number): Promise
     await stop();
     throw error;
   }
-  return { address, startMs: performance.now() - start, pid: child.pid, [Symbol.asyncDispose]: stop };
+  const lastWords = () => ended ? said.text() : null;
+  return { address, startMs: performance.now() - start, pid: child.pid, lastWords, [Symbol.asyncDispose]: stop };
 }
 
 /** Reads a child's output as it comes and keeps the end of it; a grandchild may hold the pipe open, hence `cancel`. */
@@ -103,10 +120,12 @@ function textTail(stream: ReadableStream<Uint8Array>): { text(): string; cancel(
   return { text: () => tail.trim(), cancel: async () => (await reader.cancel().catch(() => {}), await reading) };
 }
 
-/** Wait until the service can detect. @throws {TrtdError} `INTERNAL` after a minute */
+/** Wait until the service can detect. @throws {TrtdError} `INTERNAL` when it ends, and after a minute */
 export async function waitReady(server: RunningServer, path: string): Promise<void> {
   const end = performance.now() + 60_000;
   while (!await isUp(server.address, path)) {
+    const words = server.lastWords();
+    if (words !== null) throw new TrtdError("INTERNAL", `The server ended before it was ready: ${words}`);
     if (performance.now() > end) throw new TrtdError("INTERNAL", `${path} was not answered 200 within a minute`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }

@@ -1,9 +1,9 @@
 /** What both benchmarks read from the command line. */
 import { photo720p } from "../../bench/photo.ts";
 import { TrtdError } from "../../errors.ts";
-import { fileFailure } from "../../models/model_file.ts";
 import { bundledPhoto } from "../../models/registry.ts";
 import type { CommandContext } from "../command.ts";
+import { readPicture } from "../pictures.ts";
 
 type Range = readonly [number, number];
 
@@ -27,9 +27,7 @@ function integer(word: string, name: string, [min, max]: Range): number {
 /** The JPEG file of `--image`, else a bundled photo at 1280x720. @throws {TrtdError} `FILE_NOT_FOUND`, `FILE_UNREADABLE` */
 export async function jpegOf({ flags, terminal }: CommandContext): Promise<Uint8Array<ArrayBuffer>> {
   const { image } = flags;
-  if (typeof image === "string") return await readWhole(terminal.resolve(image));
-  return Uint8Array.from(await photo720p(await readWhole(bundledPhoto())));
+  if (typeof image === "string") return await readPicture(image, terminal.resolve(image));
+  const photo = bundledPhoto();
+  return Uint8Array.from(await photo720p(await readPicture(photo, photo)));
 }
-
-const readWhole = (path: string): Promise<Uint8Array<ArrayBuffer>> =>
-  Deno.readFile(path).catch((error) => Promise.reject(fileFailure(path, error)));

@@ -6,7 +6,7 @@ import { machineFacts } from "../../bench/stages/machine.ts";
 import { TrtdError } from "../../errors.ts";
 import { openServed } from "../children/open_served.ts";
 import type { CommandContext } from "../command.ts";
-import { findOrPull } from "../models/find_or_pull.ts";
+import { findOrPull, oneModel } from "../models/find_or_pull.ts";
 import { integerFlag, jpegOf } from "./bench_flags.ts";
 
 /** @throws {TrtdError} `USAGE`, `SHARED_MEMORY_UNAVAILABLE`; those of the model and the picture */
@@ -18,7 +18,7 @@ export async function benchIsolation(context: CommandContext): Promise<void> {
     throw new TrtdError("USAGE", "--report is about the stages and does not go with --isolation");
   }
   const note = (text: string) => terminal.note(`bench: ${text}`);
-  const model = await findOrPull(config.model[0]!, { config, terminal });
+  const model = await findOrPull(oneModel("bench", config), { config, terminal });
   const jpeg = await jpegOf(context);
   const threads = config.threads ?? usableCores();
   const loadBefore = Deno.loadavg()[0]!;

@@ -7,11 +7,13 @@ import { rowsFrom, tableFrom } from "../../bench/over_http/report.ts";
 import { machineFacts } from "../../bench/stages/machine.ts";
 import { detectHead } from "../../detect/heads/heads.ts";
 import { TrtdError } from "../../errors.ts";
+import { newKey } from "../../http/access/api_keys.ts";
 import { readModelFile } from "../../models/model_file.ts";
 import { modelFacts } from "../../onnx/facts.ts";
 import { readModel } from "../../onnx/read.ts";
 import type { CommandContext } from "../command.ts";
-import { findOrPull } from "../models/find_or_pull.ts";
+import { abortOnSignals } from "../interrupt.ts";
+import { findOrPull, oneModel } from "../models/find_or_pull.ts";
 import { integerFlag, jpegOf } from "./bench_flags.ts";
 
 /** @throws {TrtdError} `USAGE`; those of the model and of the services */
@@ -26,7 +28,7 @@ export async function benchOverHttp(context: CommandContext): Promise<void> {
   const threads = config.threads ?? usableCores();
   const note = (text: string) => terminal.note(`bench: ${text}`);
 
-  const model = await findOrPull(config.model[0]!, { config, terminal });
+  const model = await findOrPull(oneModel("bench", config), { config, terminal });
   const facts = modelFacts(readModel(await readModelFile(model.path)));
   const head = detectHead(facts, model.manifest);
   const jpeg = await jpegOf(context);
@@ -39,6 +41,7 @@ export async function benchOverHttp(context: CommandContext): Promise<void> {
 
   const loadBefore = Deno.loadavg()[0]!;
   const compiled = Deno.build.standalone ? null : join(import.meta.dirname!, "..", "..", "..", "dist", "trtd");
+  using interrupt = abortOnSignals("benchmark");
   const { measures, agreement } = await compare({
     model: model.path,
     input: head.input,
@@ -53,8 +56,13 @@ export async function benchOverHttp(context: CommandContext): Promise<void> {
     baseline: noBaseline === null,
     compiled: compiled !== null && await isFile(compiled) ? compiled : null,
     serveFlags: ["--backend", "onnxruntime"],
+    apiKey: keyFor(config),
+    signal: interrupt.signal,
     waitForIdle: flags["waitForIdle"] === true,
     note,
+  }).catch((error) => {
+    interrupt.signal.throwIfAborted();
+    throw error;
   });
   const rows = rowsFrom(measures);
   const machine = await machineFacts(loadBefore);
@@ -72,6 +80,12 @@ export async function benchOverHttp(context: CommandContext): Promise<void> {
     terminal.print(`found: trtd ${ours}, baseline ${theirs}, the same ${agreement.matched}`);
   }
   terminal.print(`\n${tableFrom(rows)}`);
+}
+
+/** The key for a server with these settings; where it may have only digests of keys, or trusts networks, a new one. */
+function keyFor({ api_key, api_keys_file, http_trusted_networks }: CommandContext["config"]): string | null {
+  if (api_key !== undefined) return api_key;
+  return api_keys_file === undefined && http_trusted_networks.length === 0 ? null : newKey();
 }
 
 const isFile = (path: string): Promise<boolean> => Deno.stat(path).then((info) => info.isFile, () => false);

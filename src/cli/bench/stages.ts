@@ -1,5 +1,5 @@
 /** `trtd bench`: one model in this process, stage by stage, on each backend that can run it. */
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { waitUntilIdle } from "../../bench/idle.ts";
 import { machineFacts } from "../../bench/stages/machine.ts";
 import { measure } from "../../bench/stages/measure.ts";
@@ -9,7 +9,7 @@ import { rivalText, textFrom } from "../../bench/stages/text.ts";
 import { decodePicture } from "../../detect/picture/decode.ts";
 import { TrtdError } from "../../errors.ts";
 import type { CommandContext } from "../command.ts";
-import { findOrPull } from "../models/find_or_pull.ts";
+import { findOrPull, oneModel } from "../models/find_or_pull.ts";
 import { writeWhole } from "../write_whole.ts";
 import { integerFlag, integerList, jpegOf } from "./bench_flags.ts";
 import { BATCH_MAX, openSubjects } from "./open_subjects.ts";
@@ -26,10 +26,8 @@ export async function benchStages(context: CommandContext): Promise<void> {
   const asJson = flags["json"] === true;
   const report = typeof flags["report"] === "string" ? flags["report"] : null;
   if (asJson && report === "-") throw new TrtdError("USAGE", "--json and --report - both want standard output");
-  const [name, ...others] = config.model;
-  if (name === undefined || others.length > 0) {
-    throw new TrtdError("USAGE", `bench takes one model, got ${config.model.length}`);
-  }
+  const table = report === null || report === "-" ? null : await tableAt(terminal.resolve(report));
+  const name = oneModel("bench", config);
   const note = (text: string) => terminal.note(`bench: ${text}`);
   const model = await findOrPull(name, { config, terminal });
   const file = await jpegOf(context);
@@ -62,20 +60,20 @@ export async function benchStages(context: CommandContext): Promise<void> {
     picture: size,
   };
   const rows = reports.map((one) => tableRow(one, facts));
-  if (report !== null && report !== "-") await addRows(terminal.resolve(report), rows);
   if (asJson) {
     const { windowMs, ...others } = wishes;
     const run = { model: facts.model, window_ms: windowMs, ...others, picture: { ...size, jpeg_bytes: file.length } };
     terminal.print(JSON.stringify({ machine, run, subjects: reports, rival: beside, rows }));
-    return;
+  } else {
+    terminal.print(
+      `${machine.name}, ${machine.cores} cores, ${machine.os} ${machine.arch}, Deno ${machine.deno}, trtd ${machine.trtd}\n` +
+        `model ${facts.model}, a JPEG of ${size.width}x${size.height} (${file.length} bytes), ${wishes.rounds} rounds`,
+    );
+    for (const one of reports) terminal.print(`\n${textFrom(one)}`);
+    if (beside !== null) terminal.print(`\n${rivalText(beside)}`);
+    if (report === "-") terminal.print(`\n${[ROW_HEAD, ...rows].join("\n")}`);
   }
-  terminal.print(
-    `${machine.name}, ${machine.cores} cores, ${machine.os} ${machine.arch}, Deno ${machine.deno}, trtd ${machine.trtd}\n` +
-      `model ${facts.model}, a JPEG of ${size.width}x${size.height} (${file.length} bytes), ${wishes.rounds} rounds`,
-  );
-  for (const one of reports) terminal.print(`\n${textFrom(one)}`);
-  if (beside !== null) terminal.print(`\n${rivalText(beside)}`);
-  if (report === "-") terminal.print(`\n${[ROW_HEAD, ...rows].join("\n")}`);
+  await table?.add(rows);
 }
 
 /** What `--against` names, started; the stack ends it. */
@@ -94,12 +92,23 @@ async function rivalOf(
   return stack.use(await startRival(words));
 }
 
-/** Adds lines to a table, which begins with its head when the file is new. */
-async function addRows(path: string, rows: readonly string[]): Promise<void> {
-  const before = await Deno.readTextFile(path).catch((error) => {
-    if (error instanceof Deno.errors.NotFound) return "";
-    throw new TrtdError("OUTPUT_UNWRITABLE", `Cannot read "${path}": ${error.message}`, { cause: error });
+/** A table to add lines to, looked at before anything is measured; a new one begins with its head. */
+async function tableAt(path: string): Promise<{ add(rows: readonly string[]): Promise<void> }> {
+  const unwritable = (cause: Error) =>
+    new TrtdError("OUTPUT_UNWRITABLE", `Cannot add to the table "${path}": ${cause.message}`, { cause });
+  const info = await Deno.stat(path).catch((error) => {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw unwritable(error);
   });
-  const head = before === "" ? [ROW_HEAD] : [before.trimEnd()];
-  await writeWhole(path, new TextEncoder().encode([...head, ...rows, ""].join("\n")));
+  if (info !== null && !info.isFile) throw unwritable(new Error("It is not a regular file"));
+  await Deno.stat(dirname(path)).catch((error) => Promise.reject(unwritable(error)));
+  return {
+    async add(rows) {
+      const before = info === null
+        ? ""
+        : await Deno.readTextFile(path).catch((error) => Promise.reject(unwritable(error)));
+      const head = before === "" ? [ROW_HEAD] : [before.trimEnd()];
+      await writeWhole(path, new TextEncoder().encode([...head, ...rows, ""].join("\n")));
+    },
+  };
 }

@@ -17,7 +17,7 @@ export const buildEngineCommand: CliCommand = {
   summary: "Build a TensorRT engine from an ONNX model, unless the cache has it",
 
   configure(command) {
-    addBuildFlags(command.argument("<MODEL.onnx>", "ONNX file, or the name of a model"));
+    addBuildFlags(command.argument("<MODEL.onnx>", "ONNX file, name or source of a model"));
     command
       .option("--rebuild", "Build even when the cache has the engine")
       .option("--time-limit <SECONDS>", `End a build that takes longer; default: ${TIME_LIMIT_MS / 1000}`)

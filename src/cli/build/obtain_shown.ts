@@ -14,6 +14,7 @@ import type { BuildPlan } from "../../tensorrt/plan/plan.ts";
 import { type RetryKind, retryText } from "../../tensorrt/plan/retry_ladder.ts";
 import type { PlannedRequest } from "../../tensorrt/request/plan_request.ts";
 import type { Terminal } from "../command.ts";
+import { abortOnSignals } from "../interrupt.ts";
 import { type BuildBar, buildBar, secondsText } from "./build_progress.ts";
 
 /** Warnings of TensorRT that the terminal shows; all are in the log. */
@@ -46,9 +47,7 @@ export async function obtainShown(
   for (const remark of [...remarks, ...request.plan.remarks]) tell(remark);
 
   const warnings = new Warnings(bar, terminal);
-  const interrupt = new AbortController();
-  const onSignal = () => interrupt.abort();
-  for (const signal of SIGNALS) Deno.addSignalListener(signal, onSignal);
+  using interrupt = abortOnSignals("build");
   const options: ObtainOptions = {
     timeLimitMs,
     signal: interrupt.signal,
@@ -85,13 +84,10 @@ export async function obtainShown(
   try {
     return await obtainEngine(cache, request, options);
   } finally {
-    for (const signal of SIGNALS) Deno.removeSignalListener(signal, onSignal);
     bar.stop();
     warnings.end();
   }
 }
-
-const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 const retryKinds = ({ retry }: Pick<Config, "retry">): RetryKind[] =>
   retry.includes("none") ? [] : retry.filter((kind) => kind !== "none");

@@ -8,6 +8,7 @@ import { EXIT, TrtdError } from "../../errors.ts";
 import { addBuildFlags, numberFrom, planRequest } from "../build/build_request.ts";
 import { guardEngines, guardMachine } from "./cache_guard.ts";
 import { listedJson, listedText, sizeText, upgradeText, verifiedText } from "./cache_text.ts";
+import { nearestOf } from "../../nearest.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
 import { openCache } from "../../cache/configured_cache.ts";
 
@@ -20,7 +21,7 @@ export const cacheCommand: CliCommand = {
   configure(command) {
     command
       .argument("<ACTION>", Object.keys(ACTIONS).join(", "))
-      .argument("[MODEL.onnx]", "key: ONNX file, or the name of a model")
+      .argument("[MODEL.onnx]", "key: ONNX file, name or source of a model")
       .option("--machine", "ls: also tell which engines this machine would build again")
       .option("--to <MB>", "prune: megabytes to keep; default: the setting cache_size_limit_mb")
       .option("--json", "Print one JSON value");
@@ -30,7 +31,11 @@ export const cacheCommand: CliCommand = {
   async run(context): Promise<number> {
     const [action, model] = context.args;
     if (action === undefined || !Object.hasOwn(ACTIONS, action)) {
-      throw new TrtdError("USAGE", `There is no action "${action}"; there are ${Object.keys(ACTIONS).join(", ")}`);
+      const nearest = nearestOf(String(action), Object.keys(ACTIONS));
+      const hint = nearest === undefined ? "" : `; "${nearest}" is near`;
+      throw new TrtdError("USAGE", `There is no action "${action}"${hint}`, {
+        remedy: `Name one of ${Object.keys(ACTIONS).join(", ")}`,
+      });
     }
     if (action !== "key" && model !== undefined) {
       throw new TrtdError("USAGE", `"trtd cache ${action}" takes no model`);

@@ -4,10 +4,10 @@ import { getLogger } from "../../log.ts";
 import { type BuildLine, type BuildQuestion, ENGINE_BUILD_COMMAND } from "../../serving/engine/build_messages.ts";
 import type { BuildBar } from "../build/build_progress.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
+import { questionFrom } from "./question.ts";
 
 const log = getLogger(["trtd", "serving"]);
 
-const QUESTION_CHARACTERS_MAX = 1_048_576;
 /** Time for what was asked to end to say so. */
 const GRACE_MS = 4000;
 /** Failures of the plan: nothing was begun. */
@@ -30,11 +30,10 @@ export const engineBuildCommand: CliCommand = {
   configure() {},
 
   async run(context): Promise<number> {
-    const input = Deno.stdin.readable.pipeThrough(new TextDecoderStream()).getReader();
-    const question = await questionFrom(input);
-    if (question === null) return EXIT.usage;
+    const asked = await questionFrom<BuildQuestion>();
+    if (asked === null) return EXIT.usage;
     const say = (line: BuildLine) => context.terminal.print(JSON.stringify(line));
-    const ended = await Promise.race([build(context, question, say), whenClosed(input)]);
+    const ended = await Promise.race([build(context, asked.question, say), asked.closed.then(endBuild)]);
     say(ended);
     return ended.result === "built" ? EXIT.fine : EXIT.build;
   },
@@ -44,8 +43,8 @@ type Ended = Extract<BuildLine, { type: "ended" }>;
 
 /** What a worker does when it loads the model, with a build on a miss: the next worker finds all of it done. */
 async function build(
-  { terminal }: CommandContext,
-  { config, model }: BuildQuestion,
+  { config, terminal }: CommandContext,
+  { model }: BuildQuestion,
   say: (line: BuildLine) => void,
 ): Promise<Ended> {
   const quiet = { ...terminal, interactive: false, note: (text: string) => log.info("{text}", { text }) };
@@ -88,20 +87,8 @@ function barOf(say: (line: BuildLine) => void): BuildBar {
   };
 }
 
-/** @returns null when nobody asks */
-async function questionFrom(input: ReadableStreamDefaultReader<string>): Promise<BuildQuestion | null> {
-  let text = "";
-  while (!text.includes("\n") && text.length < QUESTION_CHARACTERS_MAX) {
-    const { value, done } = await input.read();
-    if (done) return null;
-    text += value;
-  }
-  return JSON.parse(text) as BuildQuestion;
-}
-
 /** Nobody waits any more: a build that is under way ends its children by the signal that it listens for. */
-async function whenClosed(input: ReadableStreamDefaultReader<string>): Promise<Ended> {
-  while (!(await input.read()).done);
+async function endBuild(): Promise<Ended> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const listener = () => resolve();
   Deno.addSignalListener("SIGTERM", listener);

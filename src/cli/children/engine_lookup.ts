@@ -4,8 +4,7 @@ import { ENGINE_LOOKUP_COMMAND, type EngineQuestion } from "../../serving/engine
 import type { CliCommand, CommandContext } from "../command.ts";
 import { type BuildMachine, findMachine, type MachineWishes } from "../../tensorrt/request/machine.ts";
 import { lookUpEngine } from "../cache/engine_lookup.ts";
-
-const QUESTION_CHARACTERS_MAX = 1_048_576;
+import { questionFrom } from "./question.ts";
 
 export const engineLookupCommand: CliCommand = {
   name: ENGINE_LOOKUP_COMMAND,
@@ -15,35 +14,17 @@ export const engineLookupCommand: CliCommand = {
   configure() {},
 
   async run(context): Promise<number> {
-    const input = Deno.stdin.readable.pipeThrough(new TextDecoderStream()).getReader();
-    const question = await questionFrom(input);
-    if (question === null) return EXIT.usage;
-    return await Promise.race([answer(context, question), whenClosed(input)]);
+    const asked = await questionFrom<EngineQuestion>();
+    if (asked === null) return EXIT.usage;
+    return await Promise.race([answer(context, asked.question), asked.closed.then(() => EXIT.interrupted)]);
   },
 };
 
-async function answer(context: CommandContext, { config, models }: EngineQuestion): Promise<number> {
+async function answer(context: CommandContext, { models }: EngineQuestion): Promise<number> {
   const answers = [];
   let machine: Promise<BuildMachine> | undefined;
   const askOnce = (wishes: MachineWishes) => machine ??= findMachine(wishes);
-  for (const model of models) answers.push(await lookUpEngine({ ...context, config, flags: {} }, model, askOnce));
+  for (const model of models) answers.push(await lookUpEngine({ ...context, flags: {} }, model, askOnce));
   context.terminal.print(JSON.stringify({ models: answers }));
   return EXIT.fine;
-}
-
-/** @returns null when nobody asks */
-async function questionFrom(input: ReadableStreamDefaultReader<string>): Promise<EngineQuestion | null> {
-  let text = "";
-  while (!text.includes("\n") && text.length < QUESTION_CHARACTERS_MAX) {
-    const { value, done } = await input.read();
-    if (done) return null;
-    text += value;
-  }
-  return JSON.parse(text) as EngineQuestion;
-}
-
-/** Nobody waits any more. */
-async function whenClosed(input: ReadableStreamDefaultReader<string>): Promise<number> {
-  while (!(await input.read()).done);
-  return EXIT.interrupted;
 }

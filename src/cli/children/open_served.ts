@@ -14,7 +14,7 @@ export function openServed({ config, terminal }: Pick<CommandContext, "config" |
     const detector = await openDetector(model, {
       backend: settings.backend,
       maxPixels: settings.max_pixels,
-      engines: { config, terminal },
+      engines: { config: settings.device === undefined ? config : { ...config, device: settings.device }, terminal },
       ...(settings.threads === undefined ? {} : { threads: settings.threads }),
     });
     if (settings.degraded !== undefined) detector.degrade(settings.degraded);

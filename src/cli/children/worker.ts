@@ -20,18 +20,31 @@ export const workerCommand: CliCommand = {
 
   async run({ args, flags, config, terminal }): Promise<number> {
     for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) Deno.addSignalListener(signal, outliveTheManager);
-    using channel = await Deno.connect({ transport: "unix", path: args[0]! });
     const gpus = openGpuSensors();
     const open = flags["empty"] === true ? openEmpty : openServed({ config, terminal });
-    await serveChannel(channel, async (model, settings) => {
-      const detector = await open(model, settings);
-      await loadSharp();
-      await revokeFor("worker");
-      return detector;
-    }, gpus);
-    return EXIT.fine;
+    try {
+      using channel = await Deno.connect({ transport: "unix", path: args[0]! });
+      await serveChannel(channel, async (model, settings) => {
+        const detector = await open(model, settings);
+        await loadSharp();
+        await revokeFor("worker");
+        return detector;
+      }, gpus);
+      return EXIT.fine;
+    } catch (error) {
+      if (MANAGER_GONE.some((kind) => error instanceof kind)) return EXIT.interrupted;
+      throw error;
+    }
   },
 };
+
+/** How the channel fails when the manager was killed: nobody is there to be told. */
+const MANAGER_GONE = [
+  Deno.errors.NotFound,
+  Deno.errors.ConnectionRefused,
+  Deno.errors.ConnectionReset,
+  Deno.errors.BrokenPipe,
+];
 
 /** A service manager may signal the whole group: the worker ends when its channel closes, after the last answer. */
 function outliveTheManager(): void {}

@@ -9,12 +9,12 @@ import { findModel } from "../../models/registry.ts";
 import { isSource, parseSource, type SourceContext } from "../../models/sources/source.ts";
 import { plainText } from "../../onnx/quoted.ts";
 import type { CommandContext } from "../command.ts";
+import { abortOnSignals } from "../interrupt.ts";
 import { type DownloadBar, downloadBar, megabytes } from "./download_bar.ts";
 
 type Context = Pick<CommandContext, "config" | "terminal">;
 
 const CONNECT_MS_MAX = 15_000;
-const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /**
  * A model by name, path or source. A source is pulled unless it is in the folder of models.
@@ -25,6 +25,15 @@ export async function findOrPull(word: string, context: Context): Promise<Model>
   if (!isSource(word)) return await findModel(word, terminal.resolve(config.models), terminal.cwd);
   const { model } = await pullWith({ source: parseSource(word, sourceContext(context)) }, context);
   return model;
+}
+
+/** The model of a command that takes only one. @throws {TrtdError} `USAGE` */
+export function oneModel(command: string, { model }: Pick<CommandContext["config"], "model">): string {
+  const [name, ...others] = model;
+  if (name === undefined || others.length > 0) {
+    throw new TrtdError("USAGE", `${command} takes one model, got ${model.length}`);
+  }
+  return name;
 }
 
 /** What sources mean here. */
@@ -46,19 +55,12 @@ export function sourceContext({ config, terminal }: Context): SourceContext {
  */
 export async function pullWith(request: PullRequest, context: Context): Promise<Pulled> {
   const { terminal } = context;
-  const interrupt = new AbortController();
-  const onSignal = () =>
-    interrupt.abort(
-      new TrtdError("INTERRUPTED", `The download of "${request.source.shown}" was interrupted`, {
-        remedy: "Run it again: it goes on where it stopped",
-      }),
-    );
-  const bar = downloadBar(request.source.shown, terminal);
-  for (const signal of SIGNALS) Deno.addSignalListener(signal, onSignal);
+  const { shown } = request.source;
+  using interrupt = abortOnSignals(`download of "${shown}"`, "Run it again: it goes on where it stopped");
+  const bar = downloadBar(shown, terminal);
   try {
     return await pullModel(request, settingsFrom(context), watchFrom(interrupt.signal, bar, terminal));
   } finally {
-    for (const signal of SIGNALS) Deno.removeSignalListener(signal, onSignal);
     bar.stop();
   }
 }

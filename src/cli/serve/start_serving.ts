@@ -10,6 +10,7 @@ import { startBuild } from "../../serving/engine/build_process.ts";
 import { EngineBuilds } from "../../serving/engine/engine_builds.ts";
 import type { ServingListener } from "../../serving/manager/events.ts";
 import type { WorkerStart } from "../../serving/manager/crew.ts";
+import { type GpuKind, kindsOf, type Place } from "../../serving/policy/places.ts";
 import { ServingManager } from "../../serving/manager/manager.ts";
 import { removeStale, type Ring, sharedMemoryFolder } from "../../serving/ring/ring.ts";
 import { RingPool, type RingUsage } from "../../serving/ring/ring_pool.ts";
@@ -48,6 +49,8 @@ export interface ServingStart {
   /** Arguments of every worker. */
   readonly args: readonly string[];
   readonly terminal: Terminal;
+  /** Where each model has its `instances`. */
+  readonly places: readonly Place[];
   /** Whether engines that the cache lacks may be built behind the service. */
   readonly mayBuild: boolean;
   readonly onEvent?: ServingListener;
@@ -144,7 +147,7 @@ interface Shared {
 /** Workers in processes of their own, with a ring for each. */
 function outside(
   config: Config,
-  { models, args }: ServingStart,
+  { models, places, args }: ServingStart,
   { folder, foreignRings, stack }: Shared,
 ): { startWorker: StartWorker; ringUsage(): RingUsage } {
   const bytes = config.ring_mb * MEGABYTE;
@@ -155,7 +158,10 @@ function outside(
       { remedy: `Raise ring_mb to ${Math.ceil(config.max_body_bytes / MEGABYTE)} or lower max_body_bytes` },
     );
   }
-  const rings = RingPool.create(models.names.length * config.instances + SPARE_RINGS, { bytes, folder });
+  const rings = RingPool.create(models.names.length * places.length * config.instances + SPARE_RINGS, {
+    bytes,
+    folder,
+  });
   stack.defer(() => rings.close());
   return {
     startWorker: (name, how) =>
@@ -175,13 +181,17 @@ function producerRings(config: Config, folder: string, stack: AsyncDisposableSta
 
 function managerOf(
   config: Config,
-  { models, args, mayBuild, onEvent }: ServingStart,
+  { models, places, args, mayBuild, onEvent }: ServingStart,
   startWorker: StartWorker,
 ): { manager: ServingManager; builds: EngineBuilds } {
+  const kinds = kindsOf(places);
+  const kindNamed = (wanted: string | null): GpuKind => kinds.find(({ name }) => name === wanted)!;
   const builds: EngineBuilds = new EngineBuilds({
     models: models.names,
-    startBuild: (name, onLine) => startBuild({ question: { config, model: models.get(name) }, onLine, args }),
-    takeOver: (name) => manager.reload(name),
+    kinds: kinds.map(({ name }) => name),
+    startBuild: (name, onLine, kind) =>
+      startBuild({ question: { model: models.get(name) }, config: configOn(config, kindNamed(kind)), onLine, args }),
+    takeOver: (name, kind) => manager.reload(name, kindNamed(kind).places),
     clock: SYSTEM_CLOCK,
     ...(onEvent === undefined ? {} : { onEvent }),
   });
@@ -189,8 +199,15 @@ function managerOf(
   const manager: ServingManager = new ServingManager({
     models: models.names,
     startWorker,
-    ...(refuses ? { refuse: (name) => whileBuilding(builds, name) } : {}),
+    ...(refuses
+      ? {
+        refuse: (name) => whileBuilding(builds, name, kinds),
+        rests: (name, place) =>
+          kinds.some(({ name: kind, places }) => places.includes(place) && builds.isUnderWay(name, kind)),
+      }
+      : {}),
     instances: config.in_process ? 1 : config.instances,
+    places,
     queueLimit: config.queue_limit,
     queueWaitMs: config.queue_wait_ms,
     requestTimeoutMs: config.request_timeout_ms,
@@ -207,9 +224,13 @@ function managerOf(
   return { manager, builds };
 }
 
-/** The refusal of a server that is to wait for its engines. */
-function whileBuilding(builds: EngineBuilds, name: string): TrtdError | null {
-  if (!builds.isUnderWay(name)) return null;
+/** The settings of whoever works for one kind of GPU. */
+export const configOn = (config: Config, { device }: Pick<GpuKind, "device">): Config =>
+  device === null ? config : { ...config, device };
+
+/** The refusal of a server that is to wait for its engines; kinds of GPU that have theirs answer. */
+function whileBuilding(builds: EngineBuilds, name: string, kinds: readonly GpuKind[]): TrtdError | null {
+  if (!kinds.every((kind) => builds.isUnderWay(name, kind.name))) return null;
   const { percent } = builds.status(name);
   const progress = percent === null ? "" : `, ${percent} %`;
   return new TrtdError("MODEL_NOT_READY", `The engine of "${name}" is being built${progress}`, {
@@ -217,11 +238,12 @@ function whileBuilding(builds: EngineBuilds, name: string): TrtdError | null {
   });
 }
 
-function workerSettings(config: Config, { withoutGpu }: WorkerStart): WorkerSettings {
+function workerSettings(config: Config, { place, withoutGpu }: WorkerStart): WorkerSettings {
   const onCpu = withoutGpu && config.backend === "auto";
   return {
     backend: onCpu ? "onnxruntime" : config.backend,
     ...(onCpu ? { degraded: "The GPU failed again and again while the worker started" } : {}),
+    ...(place.device === null ? {} : { device: place.device }),
     max_pixels: config.max_pixels,
     batch_delay_ms: config.batch_delay_ms,
     ...(config.batch_max === undefined ? {} : { batch_max: config.batch_max }),

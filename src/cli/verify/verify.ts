@@ -6,7 +6,6 @@ import type { Config } from "../../config/config.ts";
 import { openDetector } from "../../detect/open.ts";
 import { EXIT, TrtdError } from "../../errors.ts";
 import type { Model } from "../../models/model.ts";
-import { findModel } from "../../models/registry.ts";
 import { plainText } from "../../onnx/quoted.ts";
 import { findEngine } from "../../tensorrt/build/obtain_engine.ts";
 import { findMachine } from "../../tensorrt/request/machine.ts";
@@ -19,6 +18,7 @@ import { type GateDetector, ReferenceAnswers, ReferenceFailure } from "../../ver
 import { verifyEngine } from "../../verify/verify.ts";
 import { numberFrom } from "../build/build_request.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
+import { findOrPull } from "../models/find_or_pull.ts";
 import { noteError } from "../note_error.ts";
 import { verifyText } from "./verify_text.ts";
 
@@ -63,7 +63,7 @@ export const verifyCommandOf = (parts: VerifyParts): CliCommand => ({
 
   configure(command) {
     command
-      .argument("[MODEL]", "ONNX file, or the name of a model; default: the setting model")
+      .argument("[MODEL]", "ONNX file, name or source of a model; default: the setting model")
       .option("--pictures <DIR>", "Folder of pictures to compare on; default: eight that come with trtd")
       .option("--repeat <N>", "Compare so many times; one failure fails the engine")
       .option("--json", "Print one JSON value");
@@ -90,12 +90,12 @@ export const verifyCommandOf = (parts: VerifyParts): CliCommand => ({
 });
 
 async function verify(context: CommandContext, parts: VerifyParts): Promise<VerifyAnswer> {
-  const { args, flags, config, terminal } = context;
+  const { args, flags, config } = context;
   const repeat = numberFrom(flags, { key: "repeat", flag: "--repeat", low: 1, high: REPEAT_MAX }) ?? 1;
   const name = args[0] ?? config.model[0];
   if (name === undefined) throw new TrtdError("USAGE", "verify needs a model");
   const pictures = await picturesFrom(context);
-  const model = await findModel(name, terminal.resolve(config.models), terminal.cwd);
+  const model = await findOrPull(name, context);
   const subject = await parts.subject(model, context);
   const reports = await compare(subject, { repeat, pictures, reference: () => parts.reference(model, config) });
   const failed = reports.filter(({ passed }) => !passed);

@@ -1,4 +1,5 @@
 /** Where engines come from, for whoever opens detectors. */
+import type { TensorRtOptions } from "../../backends/tensorrt/open_tensorrt.ts";
 import type { TensorRtBackend } from "../../backends/tensorrt/tensorrt_backend.ts";
 import type { EngineCache } from "../../cache/store.ts";
 import type { Config } from "../../config/config.ts";
@@ -48,6 +49,8 @@ export interface EngineSettings {
   readonly build?: (planned: PlannedRequest, cache: EngineCache) => Promise<unknown>;
   /** Told of each engine that is loaded; the last one serves, if any does. For measurements. */
   readonly onLoaded?: (loaded: LoadedEngineFacts) => void;
+  /** Ways of the pipeline that no setting has: for measurements. @default none */
+  readonly tuning?: Pick<TensorRtOptions, "copies" | "jpeg">;
   /** Asks the machine; several models may share the answer. @default in child processes */
   readonly ask?: typeof findMachine;
 }

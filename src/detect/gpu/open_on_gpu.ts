@@ -16,10 +16,12 @@ import { planModel, type PlannedRequest } from "../../tensorrt/request/plan_requ
 import { PRODUCT_NAMES } from "../../tensorrt/versions.ts";
 import { type GateEngine, passGate } from "../../verify/gate.ts";
 import { folderPictures } from "../../verify/pictures.ts";
+import type { GateMachine } from "../../verify/report.ts";
 import { verificationsOf } from "../../verify/record.ts";
 import { rememberIn } from "../../verify/remember.ts";
 import { Detector, type DetectorSettings } from "../detector.ts";
 import type { EngineSettings } from "./engine_settings.ts";
+import { loadFirst } from "./first_load.ts";
 
 const log = getLogger(["trtd", "tensorrt"]);
 
@@ -42,6 +44,7 @@ const ENGINE_TO_BLAME: readonly ErrorCode[] = [
   "ENGINE_CORRUPT",
   "ENGINE_NOT_A_PLAN",
   "LOAD_FAILED",
+  "LOAD_CRASHED",
 ];
 
 /**
@@ -76,16 +79,10 @@ async function openOnce(request: OnGpuRequest): Promise<Detector> {
   const pictures = config.verify_pictures === undefined
     ? undefined
     : await folderPictures(terminal.resolve(config.verify_pictures));
-  const { tensorrt, gpu, driver } = planned.request.machine;
   const outcome = await passGate<Detector>({
     mode: config.verify,
     precision: planned.request.plan.precision,
-    machine: {
-      gpu: gpu!.name,
-      compute_capability: gpu!.computeCapability,
-      driver,
-      tensorrt: `${PRODUCT_NAMES[tensorrt.product]} ${tensorrt.version}`,
-    },
+    machine: gateMachine(planned),
     engine: async (precision) => {
       const isFirst = precision === planned.request.plan.precision;
       const these = isFirst ? wishes : { ...wishes, precision };
@@ -102,6 +99,16 @@ async function openOnce(request: OnGpuRequest): Promise<Detector> {
   }
   if (outcome.degraded !== null) outcome.detector.degrade(outcome.degraded);
   return outcome.detector;
+}
+
+/** What results of the gate, and loads, are remembered for. */
+function gateMachine({ request: { machine: { tensorrt, gpu, driver } } }: PlannedRequest): GateMachine {
+  return {
+    gpu: gpu!.name,
+    compute_capability: gpu!.computeCapability,
+    driver,
+    tensorrt: `${PRODUCT_NAMES[tensorrt.product]} ${tensorrt.version}`,
+  };
 }
 
 /** @throws {TrtdError} `GPU_UNAVAILABLE` where an engine could be built, but not run */
@@ -157,16 +164,19 @@ async function openHit(
 ): Promise<Detector> {
   const { config } = engines;
   const { plan, machine, shim } = planned.request;
-  const file = await kernelFile(cache, { engine: hit.entry.engine.sha256, owner: sideFileOwner(plan, machine) });
-  for (const remark of file?.remarks ?? []) log.warning("{remark}", { remark });
+  const owner = sideFileOwner(plan, machine), loadPlan = loadPlanOf(plan);
   try {
+    await loadFirst({ hit, cache, machine: gateMachine(planned), owner, plan: loadPlan, shim });
+    const file = await kernelFile(cache, { engine: hit.entry.engine.sha256, owner });
+    for (const remark of file?.remarks ?? []) log.warning("{remark}", { remark });
     const backend = await openTensorRt({ path: hit.path, bytes: hit.bytes, precision }, {
-      plan: loadPlanOf(plan),
+      plan: loadPlan,
       shim,
       contexts: config.contexts,
       cudaGraph: config.cuda_graph === "on",
       gpuDecode: config.gpu_decode === "auto",
       kernels: file === null ? null : new KernelStore(file),
+      ...engines.tuning,
     });
     const detector = await Detector.open(model, factsFor(plan), backend, settings);
     engines.onLoaded?.({ backend, planned });

@@ -1,7 +1,11 @@
 /** `GET /metrics`: what this server counted and what it is like now, in Prometheus's text format. */
 import type { Histogram, Registry } from "prom-client";
+import type { BackendInfo } from "../../backends/backend.ts";
 import type { GpuSample } from "../../native/gpu/gpu_sample.ts";
 import type { BuildStatus } from "../../serving/engine/build_messages.ts";
+import type { InstanceState } from "../../serving/manager/instance_state.ts";
+import type { ModelState } from "../../serving/manager/manager.ts";
+import { gpuDevice } from "../../serving/policy/places.ts";
 import type { CountRow, DistributionRow } from "../../serving/telemetry/counts.ts";
 import { VERSION } from "../../version.ts";
 import type { AppContext, Served } from "../service.ts";
@@ -44,6 +48,12 @@ function readings({ metrics, service, builds, ringUsage }: Served): Readonly<Rec
       const value = read(builds.status(model));
       return value === null ? [] : [{ labels: { model }, value }];
     });
+  const onGpus = (counts: (instance: InstanceState) => boolean) => () =>
+    states().flatMap(({ model, instances }) =>
+      [...Map.groupBy(instances, ({ place }) => place.gpu)].flatMap(([gpu, these]) =>
+        gpu === null ? [] : [{ labels: { model, device: gpuDevice(gpu) }, value: these.filter(counts).length }]
+      )
+    );
   const gpus = (read: (sample: GpuSample) => number | null) => () =>
     onceEach(states().flatMap((state) => state.gpus)).flatMap((sample) => {
       const value = read(sample);
@@ -64,14 +74,17 @@ function readings({ metrics, service, builds, ringUsage }: Served): Readonly<Rec
     trtd_ring_used_bytes: () => alone(ringUsage()?.usedBytes),
     trtd_model_ready: each(({ ready }) => ready),
     trtd_backend_info: () =>
-      states().flatMap(({ model, backend }) => {
-        if (backend === null) return [];
-        const { name, device, precision } = backend;
-        return [{ labels: { model, backend: name, device, precision }, value: 1 }];
-      }),
+      states().flatMap((state) =>
+        backendsOf(state).map(({ name, device, precision }) => ({
+          labels: { model: state.model, backend: name, device, precision },
+          value: 1,
+        }))
+      ),
     trtd_degraded: each(({ backend }) => backend !== null && backend.degraded !== null),
     trtd_workers_ready: each(({ workers }) => workers.ready),
     trtd_workers_configured: each(({ workers }) => workers.total),
+    trtd_gpu_workers_ready: onGpus(({ status, backend }) => status === "ready" && backend?.name === "tensorrt"),
+    trtd_gpu_workers_configured: onGpus(() => true),
     trtd_worker_start_seconds: () => [...serving.startSeconds].map(([model, value]) => ({ labels: { model }, value })),
     trtd_worker_resident_memory_bytes: () =>
       states().flatMap(({ model, rssBytes }) => rssBytes === null ? [] : [{ labels: { model }, value: rssBytes }]),
@@ -100,6 +113,14 @@ function readings({ metrics, service, builds, ringUsage }: Served): Readonly<Rec
     process_resident_memory_bytes: () => alone(Deno.memoryUsage().rss),
     process_start_time_seconds: () => alone(metrics.startedS),
   };
+}
+
+/** Who runs a model: several where its instances are on several GPUs. */
+function backendsOf({ backend, instances }: ModelState): BackendInfo[] {
+  if (backend === null) return [];
+  if (instances.every(({ place }) => place.gpu === null)) return [backend];
+  const ready = instances.filter(({ status }) => status === "ready").flatMap((one) => one.backend ?? []);
+  return ready.length === 0 ? [backend] : ready;
 }
 
 /** The workers of one machine tell of the same GPUs. */

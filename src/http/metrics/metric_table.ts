@@ -56,6 +56,14 @@ export const METRIC_TOPICS = {
     ]),
     trtd_workers_ready: gauge("Worker processes that answered rightly within the interval", ["model"]),
     trtd_workers_configured: gauge("Worker processes that there should be", ["model"]),
+    trtd_gpu_workers_ready: gauge(
+      "Workers that run the model on this GPU and answered rightly within the interval; absent unless device names several GPUs",
+      ["model", "device"],
+    ),
+    trtd_gpu_workers_configured: gauge(
+      "Workers that there should be on this GPU; absent unless device names several GPUs",
+      ["model", "device"],
+    ),
     trtd_worker_start_seconds: gauge("From the last worker's start until it had answered the canary", ["model"]),
     trtd_worker_resident_memory_bytes: gauge(
       "Resident memory of the model's worker processes; absent with in_process",

@@ -64,12 +64,22 @@ export const engineSchema = engineStatusSchema.register(components, {
   description: "What the cache has for the model, as of the server's start; `backend` tells what answers",
 });
 
+export const instanceSchema = z.object({
+  gpu: z.object({ index: z.number().int(), name: z.string(), uuid: z.string() }).nullable()
+    .describe("The GPU that it was given; null where `device` does not name several"),
+  status: z.enum(["starting", "ready", "restarting", "failed"]),
+  backend: backendSchema.nullable().describe("Null while no worker holds the model"),
+  pid: z.number().int().nullable().describe("Number of the worker process; null without one"),
+  reason: z.string().nullable().describe("Why it does not answer"),
+}).register(components, { id: "Instance", description: "One worker's place" });
+
 export const modelSchema = z.object({
   name: z.string(),
   default: z.boolean().describe("Whether /v1/detect uses it"),
   ready: z.boolean(),
   labels: z.array(z.string()).nullable().describe("By class id; null until the model is loaded, unless declared"),
   backend: backendSchema.nullable().describe("Null until the model is loaded"),
+  instances: z.array(instanceSchema).describe("Its workers, and on which GPU each is"),
   engine: engineSchema,
   description: z.string().nullable(),
   license: z.string().nullable(),

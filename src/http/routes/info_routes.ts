@@ -63,6 +63,17 @@ function readinessOf({ service, engines, builds, models }: Served): Readiness {
   return { status, degraded, models: rows, workers: { ...workers }, queue: { ...queue } };
 }
 
+function instancesOf(service: Served["service"], model: string): ModelAnswer["instances"] {
+  const states = service.modelStates.find((state) => state.model === model)?.instances ?? [];
+  return states.map(({ place: { gpu }, status, backend, pid, reason }) => ({
+    gpu: gpu === null ? null : { index: gpu.index, name: gpu.name, uuid: gpu.uuid },
+    status,
+    backend,
+    pid,
+    reason,
+  }));
+}
+
 function modelAnswer({ service, engines, models }: Served, model: Model): ModelAnswer {
   const loaded = service.models.find(({ name }) => name === model.name);
   const { manifest } = model;
@@ -73,6 +84,7 @@ function modelAnswer({ service, engines, models }: Served, model: Model): ModelA
     ready: service.isReady(model.name),
     labels: labels === undefined ? null : [...labels],
     backend: loaded?.backend ?? null,
+    instances: instancesOf(service, model.name),
     engine: engines.status(model.name),
     description: manifest.description ?? null,
     license: manifest.license ?? null,

@@ -38,6 +38,7 @@ const backendSchema = z.object({
 /** Settings that a worker needs; the same words as in the configuration. */
 export const workerSettingsSchema = z.strictObject({
   backend: z.enum(["auto", "onnxruntime", "tensorrt"]),
+  device: z.string().exactOptional().describe("The worker's GPU, where its settings name several"),
   threads: z.number().int().min(1).exactOptional(),
   max_pixels: z.number().int().min(1),
   degraded: z.string().exactOptional().describe("Why the CPU is to answer"),

@@ -1,6 +1,5 @@
 /** What the serving manager and the child that builds an engine for it say to each other, and what clients are told. */
 import { z } from "zod";
-import type { Config } from "../../config/config.ts";
 import type { Model } from "../../models/model.ts";
 
 /** Name of the child's command. */
@@ -8,7 +7,6 @@ export const ENGINE_BUILD_COMMAND = "engine-build";
 
 /** One JSON line on the child's standard input; its end ends the build. */
 export interface BuildQuestion {
-  readonly config: Config;
   readonly model: Model;
 }
 
@@ -31,6 +29,7 @@ export type BuildLine = z.output<typeof buildLineSchema>;
 /** Answer of `GET /v1/models/NAME/build`, and data of its events. */
 export const buildStatusSchema = z.object({
   model: z.string(),
+  gpu: z.string().exactOptional().describe("The kind of GPU that the engine is for, where several kinds are used"),
   state: z.enum(["none", "waiting", "running", "checking", "done", "failed", "cancelled"]).describe(
     "none: nothing is to be built; waiting: for another build; running: TensorRT builds; checking: the engine is compared " +
       "with ONNX Runtime and the workers change over; done: it answers",

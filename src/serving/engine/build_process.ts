@@ -1,24 +1,27 @@
 /** The manager's side of one build: a child process of this program. */
+import type { Config } from "../../config/config.ts";
 import { TrtdError } from "../../errors.ts";
-import { killGroup } from "../../kill_group.ts";
-import { type SelfCommand, selfCommand } from "../../self_command.ts";
-import { thisProgram } from "../worker/worker_command.ts";
+import type { SelfCommand } from "../../self_command.ts";
+import { askChild, childCommand } from "./ask_child.ts";
 import { type BuildLine, buildLineSchema, type BuildQuestion, ENGINE_BUILD_COMMAND } from "./build_messages.ts";
 
 /** Time for the child to end its own children after it was asked to. */
 const CANCEL_GRACE_MS = 5000;
-const LINE_CHARACTERS_MAX = 65_536;
+
+type Ended = Extract<BuildLine, { type: "ended" }>;
 
 /** A build that is under way. */
 export interface RunningBuild {
   /** Resolves with how it ended; never rejects. */
-  readonly ended: Promise<Extract<BuildLine, { type: "ended" }>>;
+  readonly ended: Promise<Ended>;
   /** End it, politely first. Calling it twice is harmless. */
   cancel(): void;
 }
 
 export interface BuildProcessOptions {
   readonly question: BuildQuestion;
+  /** The server's settings. */
+  readonly config: Config;
   onLine(line: BuildLine): void;
   /** More arguments for the child, such as `--log-level`. @default none */
   readonly args?: readonly string[];
@@ -27,65 +30,31 @@ export interface BuildProcessOptions {
 }
 
 /** Start the child. It ends by itself when this process does. */
-export function startBuild({ question, onLine, args = [], command }: BuildProcessOptions): RunningBuild {
-  const { path, args: all } = command ?? buildCommand(args);
-  const child = new Deno.Command(path, {
-    args: all,
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "inherit",
-    detached: true,
-  })
-    .spawn();
-  const control = child.stdin.getWriter();
+export function startBuild({ question, config, onLine, args = [], command }: BuildProcessOptions): RunningBuild {
+  let last: Ended | undefined;
+  const child = askChild(question, {
+    command: command ?? childCommand(ENGINE_BUILD_COMMAND, args),
+    config,
+    onLine(value) {
+      const line = buildLineSchema.parse(value);
+      if (line.type === "ended") last = line;
+      else onLine(line);
+    },
+  });
   let cancelled = false;
   const cancel = () => {
     if (cancelled) return;
     cancelled = true;
-    void control.close().catch(() => {});
-    const timer = setTimeout(() => killGroup(child.pid), CANCEL_GRACE_MS);
-    void child.status.then(() => clearTimeout(timer));
+    child.close();
+    const timer = setTimeout(child.kill, CANCEL_GRACE_MS);
+    void child.ended.then(() => clearTimeout(timer));
   };
-  const run = async (): Promise<Extract<BuildLine, { type: "ended" }>> => {
-    let last: Extract<BuildLine, { type: "ended" }> | undefined;
-    let broken: unknown;
-    const asked = control.write(new TextEncoder().encode(`${JSON.stringify(question)}\n`)).catch(() => {});
-    const reading = readLines(child.stdout, (line) => {
-      if (line.type === "ended") last = line;
-      else onLine(line);
-    }).catch((error) => {
-      broken = error;
-      killGroup(child.pid);
-    });
-    await asked;
-    const { code, signal } = await child.status;
-    await reading;
-    killGroup(child.pid);
-    await control.close().catch(() => {});
+  const ended = child.ended.then(({ code, signal, problem }): Ended => {
     if (last !== undefined) return last;
     if (cancelled) return { type: "ended", result: "cancelled", error: null };
-    const how = broken === undefined ? signal ?? `exit status ${code}` : `nonsense: ${broken}`;
+    const how = problem === null ? signal ?? `exit status ${code}` : `nonsense: ${problem.message}`;
     const { code: name, message, remedy } = new TrtdError("BUILD_CRASHED", `The process that builds ended with ${how}`);
     return { type: "ended", result: "failed", error: { code: name, detail: message, remedy } };
-  };
-  return { ended: run(), cancel };
-}
-
-function buildCommand(args: readonly string[]): SelfCommand {
-  const program = thisProgram();
-  const entry = [program.mainUrl, ENGINE_BUILD_COMMAND] as const;
-  return selfCommand(program, { command: ENGINE_BUILD_COMMAND, entry, flags: ["--allow-all"], args });
-}
-
-async function readLines(
-  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
-  onLine: (line: BuildLine) => void,
-): Promise<void> {
-  let rest = "";
-  for await (const piece of stream.pipeThrough(new TextDecoderStream())) {
-    const lines = (rest + piece).split("\n");
-    rest = lines.pop()!;
-    for (const line of lines) onLine(buildLineSchema.parse(JSON.parse(line)));
-    if (rest.length > LINE_CHARACTERS_MAX) throw new Error("A line is too long");
-  }
+  });
+  return { ended, cancel };
 }

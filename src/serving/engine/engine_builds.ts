@@ -15,17 +15,24 @@ export interface BuildEnded {
   readonly seconds: number;
 }
 
+/** A kind of GPU that engines are built for, by its name; null: the only one. */
+export type BuiltFor = string | null;
+
 export interface EngineBuildsOptions {
   readonly models: readonly string[];
+  /** Kinds of GPU, each with engines of its own. @default [null] */
+  readonly kinds?: readonly BuiltFor[];
   /** Starts the build of a model's engine. */
-  startBuild(model: string, onLine: (line: BuildLine) => void): RunningBuild;
+  startBuild(model: string, onLine: (line: BuildLine) => void, kind: BuiltFor): RunningBuild;
   /** The engine is in the cache and agrees with ONNX Runtime: the workers change over. */
-  takeOver(model: string): Promise<void>;
+  takeOver(model: string, kind: BuiltFor): Promise<void>;
   readonly clock: Clock;
   readonly onEvent?: (event: BuildEnded) => void;
 }
 
 interface Row {
+  readonly model: string;
+  readonly kind: BuiltFor;
   status: Omit<BuildStatus, "elapsed_s">;
   beganMs: number | null;
   endedMs: number | null;
@@ -34,28 +41,41 @@ interface Row {
 
 const UNDER_WAY: readonly BuildStatus["state"][] = ["waiting", "running", "checking"];
 
+/** Of several builds of one model, what is told first. */
+const TOLD: readonly BuildStatus["state"][] = [
+  "running",
+  "checking",
+  "waiting",
+  "failed",
+  "cancelled",
+  "done",
+  "none",
+];
+
 export class EngineBuilds {
   readonly #options: EngineBuildsOptions;
-  readonly #rows: ReadonlyMap<string, Row>;
+  readonly #rows: ReadonlyMap<string, readonly Row[]>;
   readonly #listeners = new Map<string, Set<() => void>>();
   #turn: Promise<void> = Promise.resolve();
   #closed = false;
 
   constructor(options: EngineBuildsOptions) {
     this.#options = options;
-    this.#rows = new Map(options.models.map((model) => [model, newRow(model, "none")]));
+    const kinds = options.kinds ?? [null];
+    this.#rows = new Map(options.models.map((model) => [model, kinds.map((kind) => newRow(model, kind))]));
   }
 
-  /** What becomes of a model's engine. */
+  /** What becomes of a model's engine; of several the one that is being built, then one that there is not. */
   status(model: string): BuildStatus {
-    const { status, beganMs, endedMs } = this.#row(model);
+    const rank = ({ status }: Row) => TOLD.indexOf(status.state);
+    const { status, beganMs, endedMs } = this.#rowsOf(model).toSorted((a, b) => rank(a) - rank(b))[0]!;
     const ms = beganMs === null ? null : (endedMs ?? this.#options.clock.now()) - beganMs;
     return { ...status, elapsed_s: ms === null ? null : Math.round(ms / 100) / 10 };
   }
 
-  /** Whether a build of the model is under way. */
-  isUnderWay(model: string): boolean {
-    return UNDER_WAY.includes(this.#row(model).status.state);
+  /** Whether a build of the model is under way. @param kind @default any */
+  isUnderWay(model: string, kind?: BuiltFor): boolean {
+    return this.#rowsOf(model).some((row) => (kind === undefined || row.kind === kind) && isUnderWay(row));
   }
 
   /** Whole seconds until the engine may be there, 1 to 3600; a minute when nobody knows. */
@@ -69,23 +89,23 @@ export class EngineBuilds {
     return Math.max(1, Math.min(3600, Math.ceil(left)));
   }
 
-  /** Build a model's engine as soon as no other one is built. One that is under way goes on. */
-  start(model: string): void {
-    const row = this.#row(model);
-    if (this.#closed || this.isUnderWay(model)) return;
-    Object.assign(row, newRow(model, "waiting"));
-    this.#changed(model);
-    this.#turn = this.#turn.then(() => this.#run(model, row));
+  /** Build a model's engine as soon as no other one is built. One that is under way goes on. @param kind @default the first */
+  start(model: string, kind: BuiltFor = this.#rowsOf(model)[0]!.kind): void {
+    const row = this.#rowsOf(model).find((one) => one.kind === kind);
+    if (this.#closed || row === undefined || isUnderWay(row)) return;
+    Object.assign(row, newRow(model, kind));
+    this.#set(row, { state: "waiting" });
+    this.#turn = this.#turn.then(() => this.#run(row));
   }
 
-  /** End a build. @throws {TrtdError} `BUILD_NOT_RUNNING` */
+  /** End the builds of a model. @throws {TrtdError} `BUILD_NOT_RUNNING` */
   cancel(model: string): void {
-    const row = this.#row(model);
-    if (row.status.state !== "waiting" && row.status.state !== "running") {
-      throw new TrtdError("BUILD_NOT_RUNNING", `No engine of "${model}" is being built`);
+    const rows = this.#rowsOf(model).filter(({ status: { state } }) => state === "waiting" || state === "running");
+    if (rows.length === 0) throw new TrtdError("BUILD_NOT_RUNNING", `No engine of "${model}" is being built`);
+    for (const row of rows) {
+      if (row.build === null) this.#set(row, { state: "cancelled" });
+      else row.build.cancel();
     }
-    if (row.build === null) this.#set(model, { state: "cancelled" });
-    else row.build.cancel();
   }
 
   /** Call `listener` when a status changes. @returns what ends that */
@@ -104,43 +124,46 @@ export class EngineBuilds {
   /** End all builds. Calling it twice is harmless. */
   async close(): Promise<void> {
     this.#closed = true;
-    for (const [model, { build, status }] of this.#rows) {
-      if (status.state === "waiting") this.#set(model, { state: "cancelled" });
-      build?.cancel();
-      this.#changed(model);
+    const rows = [...this.#rows.values()].flat();
+    for (const row of rows) {
+      if (row.status.state === "waiting") this.#set(row, { state: "cancelled" });
+      row.build?.cancel();
+      this.#changed(row);
     }
-    await Promise.all([...this.#rows.values()].map(({ build }) => build?.ended));
+    await Promise.all(rows.map(({ build }) => build?.ended));
   }
 
-  async #run(model: string, row: Row): Promise<void> {
+  async #run(row: Row): Promise<void> {
     const { clock, onEvent } = this.#options;
+    const { model, kind } = row;
     if (this.#closed || row.status.state !== "waiting") return;
     row.beganMs = clock.now();
-    this.#set(model, { state: "running", phase: "starting", percent: 0 });
-    log.info("The engine of {model} is built; the CPU answers meanwhile", { model });
-    const ended = await this.#build(model, row);
+    this.#set(row, { state: "running", phase: "starting", percent: 0 });
+    const on = kind === null ? "" : ` for ${kind}`;
+    log.info("The engine of {model}{on} is built; the CPU answers meanwhile", { model, on });
+    const ended = await this.#build(row);
     if (ended.result === "built" && !this.#closed) {
       try {
-        this.#set(model, { state: "checking", phase: "changing over", percent: 100 });
-        await this.#options.takeOver(model);
-        this.#end(row, model, { state: "done", phase: null, percent: 100 });
-        log.info("The engine of {model} is built and answers", { model });
+        this.#set(row, { state: "checking", phase: "changing over", percent: 100 });
+        await this.#options.takeOver(model, kind);
+        this.#end(row, { state: "done", phase: null, percent: 100 });
+        log.info("The engine of {model}{on} is built and answers", { model, on });
       } catch (thrown) {
         const { code, message: detail, remedy } = trtdErrorFrom(thrown);
-        this.#end(row, model, { state: "failed", error: { code, detail, remedy } });
-        log.error("The engine of {model} was built, but no worker runs it: {detail}", { model, detail });
+        this.#end(row, { state: "failed", error: { code, detail, remedy } });
+        log.error("The engine of {model}{on} was built, but no worker runs it: {detail}", { model, on, detail });
       }
-    } else if (ended.result === "cancelled" || this.#closed) this.#end(row, model, { state: "cancelled" });
+    } else if (ended.result === "cancelled" || this.#closed) this.#end(row, { state: "cancelled" });
     else {
-      this.#end(row, model, { state: "failed", error: ended.error });
-      log.warning("There is no engine of {model}: {detail}", { model, detail: ended.error?.detail });
+      this.#end(row, { state: "failed", error: ended.error });
+      log.warning("There is no engine of {model}{on}: {detail}", { model, on, detail: ended.error?.detail });
     }
     onEvent?.({ type: "build_ended", model, result: ended.result, seconds: (clock.now() - row.beganMs) / 1000 });
   }
 
-  async #build(model: string, row: Row): Promise<Awaited<RunningBuild["ended"]>> {
+  async #build(row: Row): Promise<Awaited<RunningBuild["ended"]>> {
     try {
-      row.build = this.#options.startBuild(model, (line) => this.#take(model, line));
+      row.build = this.#options.startBuild(row.model, (line) => this.#take(row, line), row.kind);
       return await row.build.ended;
     } catch (thrown) {
       const { code, message: detail, remedy } = trtdErrorFrom(thrown);
@@ -150,41 +173,53 @@ export class EngineBuilds {
     }
   }
 
-  #take(model: string, line: BuildLine): void {
-    const { percent } = this.#row(model).status;
-    if (line.type === "expected") this.#set(model, { expected_s: line.seconds });
-    else if (line.type === "checking") this.#set(model, { state: "checking", phase: "checking" });
+  #take(row: Row, line: BuildLine): void {
+    const { percent } = row.status;
+    if (line.type === "expected") this.#set(row, { expected_s: line.seconds });
+    else if (line.type === "checking") this.#set(row, { state: "checking", phase: "checking" });
     else if (line.type === "progress") {
       const next = Math.max(percent ?? 0, Math.min(99, Math.floor(100 * line.fraction)));
-      this.#set(model, { percent: next, ...(line.phase === "" ? {} : { phase: line.phase }) });
+      this.#set(row, { percent: next, ...(line.phase === "" ? {} : { phase: line.phase }) });
     }
   }
 
-  #end(row: Row, model: string, change: Partial<Row["status"]>): void {
+  #end(row: Row, change: Partial<Row["status"]>): void {
     row.endedMs = this.#options.clock.now();
-    this.#set(model, change);
+    this.#set(row, change);
   }
 
-  #set(model: string, change: Partial<Row["status"]>): void {
-    const row = this.#row(model);
+  #set(row: Row, change: Partial<Row["status"]>): void {
     row.status = { ...row.status, ...change };
-    this.#changed(model);
+    this.#changed(row);
   }
 
-  #changed(model: string): void {
+  #changed({ model }: Row): void {
     for (const listener of [...this.#listeners.get(model) ?? []]) listener();
   }
 
-  #row(model: string): Row {
-    const row = this.#rows.get(model);
-    if (row === undefined) throw new TrtdError("MODEL_NOT_FOUND", `The model "${model}" is not served here`);
-    return row;
+  #rowsOf(model: string): readonly Row[] {
+    const rows = this.#rows.get(model);
+    if (rows === undefined) throw new TrtdError("MODEL_NOT_FOUND", `The model "${model}" is not served here`);
+    return rows;
   }
 }
 
-function newRow(model: string, state: BuildStatus["state"]): Row {
+const isUnderWay = ({ status }: Row): boolean => UNDER_WAY.includes(status.state);
+
+function newRow(model: string, kind: BuiltFor): Row {
+  const state = "none";
   return {
-    status: { model, state, phase: null, percent: null, expected_s: null, error: null },
+    model,
+    kind,
+    status: {
+      model,
+      ...(kind === null ? {} : { gpu: kind }),
+      state,
+      phase: null,
+      percent: null,
+      expected_s: null,
+      error: null,
+    },
     beganMs: null,
     endedMs: null,
     build: null,

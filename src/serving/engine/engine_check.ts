@@ -4,8 +4,8 @@ import { type Difference, differenceText } from "../../cache/key.ts";
 import type { Config } from "../../config/config.ts";
 import type { Model } from "../../models/model.ts";
 import { plainText } from "../../onnx/quoted.ts";
-import { killGroup } from "../../kill_group.ts";
-import { type SelfCommand, selfCommand } from "../../self_command.ts";
+import type { SelfCommand } from "../../self_command.ts";
+import { askChild, type AskedChild, childCommand } from "./ask_child.ts";
 import {
   ENGINE_LOOKUP_COMMAND,
   engineAnswerSchema,
@@ -14,13 +14,11 @@ import {
   type EngineStatus,
 } from "./engine_messages.ts";
 import { mayHaveEngines } from "./engine_presence.ts";
-import { thisProgram } from "../worker/worker_command.ts";
 
 const log = getLogger(["trtd", "serving"]);
 
 /** Longest time that readiness waits for the answer. */
 const TIMEOUT_MS = 10_000;
-const ANSWER_BYTES_MAX = 4_194_304;
 
 export interface EngineCheckOptions {
   readonly models: readonly Model[];
@@ -47,7 +45,7 @@ export class EngineCheck {
   readonly #statuses = new Map<string, EngineStatus>();
   #pending = true;
   #closed = false;
-  #child: Deno.ChildProcess | undefined;
+  #child: AskedChild | undefined;
 
   /** Begins at once. */
   constructor(options: EngineCheckOptions) {
@@ -68,7 +66,7 @@ export class EngineCheck {
   /** Ends the child. Calling it twice is harmless. */
   async close(): Promise<void> {
     this.#closed = true;
-    if (this.#child !== undefined) killGroup(this.#child.pid);
+    this.#child?.kill();
     await this.done;
   }
 
@@ -106,42 +104,28 @@ export class EngineCheck {
   }
 
   async #answers(models: readonly Model[]): Promise<readonly EngineLookup[]> {
-    const { config, timeoutMs = TIMEOUT_MS } = this.#options;
-    const { path, args } = this.#options.command ?? lookupCommand(this.#options.args ?? []);
-    const child = new Deno.Command(path, { args, stdin: "piped", stdout: "piped", stderr: "inherit", detached: true })
-      .spawn();
+    const { config, command, args = [], timeoutMs = TIMEOUT_MS } = this.#options;
+    const question: EngineQuestion = { models: models.map(({ name, path }) => ({ name, path })) };
+    const answers: EngineLookup[] = [];
+    const child = askChild(question, {
+      command: command ?? childCommand(ENGINE_LOOKUP_COMMAND, args),
+      config,
+      onLine: (value) => void answers.push(...engineAnswerSchema.parse(value).models),
+    });
     this.#child = child;
     let late = false;
     const timer = setTimeout(() => {
       late = true;
-      killGroup(child.pid);
+      child.kill();
     }, timeoutMs);
-    const question: EngineQuestion = { config, models: models.map(({ name, path }) => ({ name, path })) };
-    const control = child.stdin.getWriter();
-    const reading = textOf(child.stdout);
-    reading.catch(() => {});
-    try {
-      await control.write(new TextEncoder().encode(`${JSON.stringify(question)}\n`)).catch(() => {});
-      const { code, signal } = await Promise.race([child.status, reading.then(() => child.status)]);
-      if (late) throw new Error(`No answer came in ${timeoutMs} ms`);
-      if (signal !== null || code !== 0) throw new Error(`The process ended with ${signal ?? `exit status ${code}`}`);
-      return engineAnswerSchema.parse(JSON.parse(await reading)).models;
-    } finally {
-      clearTimeout(timer);
-      killGroup(child.pid);
-      this.#child = undefined;
-      await child.status;
-      await control.close().catch(() => {});
-      await reading.catch(() => {});
-    }
+    const { code, signal, problem } = await child.ended;
+    clearTimeout(timer);
+    this.#child = undefined;
+    if (late) throw new Error(`No answer came in ${timeoutMs} ms`);
+    if (problem !== null) throw problem;
+    if (signal !== null || code !== 0) throw new Error(`The process ended with ${signal ?? `exit status ${code}`}`);
+    return answers;
   }
-}
-
-/** Executable and arguments of the child. */
-function lookupCommand(args: readonly string[]): SelfCommand {
-  const program = thisProgram();
-  const entry = [program.mainUrl, ENGINE_LOOKUP_COMMAND] as const;
-  return selfCommand(program, { command: ENGINE_LOOKUP_COMMAND, entry, flags: ["--allow-all"], args });
 }
 
 const statusOf = (cache: EngineStatus["cache"], why: string): EngineStatus => ({
@@ -185,13 +169,4 @@ function tell(model: string, { cache, path, missed_because, detail }: EngineStat
       why: `${textsOf(differences)}${time}`,
     });
   }
-}
-
-async function textOf(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<string> {
-  let text = "";
-  for await (const piece of stream.pipeThrough(new TextDecoderStream())) {
-    text += piece;
-    if (text.length > ANSWER_BYTES_MAX) throw new Error("The answer is too long");
-  }
-  return text;
 }

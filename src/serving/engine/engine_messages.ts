@@ -1,6 +1,5 @@
 /** What `trtd serve` and the child that looks engines up say to each other; every message is checked when it arrives. */
 import { z } from "zod";
-import type { Config } from "../../config/config.ts";
 
 /** Name of the child's command. */
 export const ENGINE_LOOKUP_COMMAND = "engine-lookup";
@@ -46,7 +45,5 @@ export const engineAnswerSchema = z.object({ models: z.array(lookupSchema) });
 
 /** What the child is asked: one line of JSON on its standard input, which stays open as long as the answer is wanted. */
 export interface EngineQuestion {
-  /** The server's settings. */
-  readonly config: Config;
   readonly models: readonly { readonly name: string; readonly path: string }[];
 }

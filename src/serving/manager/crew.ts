@@ -4,15 +4,20 @@ import { TrtdError, trtdErrorFrom } from "../../errors.ts";
 import type { Clock } from "../clock.ts";
 import type { DetectionWorker, LoadedModel, WorkerEnd } from "../detection_worker.ts";
 import { hasRoomForTwo } from "../policy/health.ts";
+import { gpuLabel, type Place } from "../policy/places.ts";
 import { failuresAfter, givesUp, gpuIsLost, pauseMs } from "../policy/restart.ts";
 import type { ServingListener } from "./events.ts";
 import { type CanaryAnswers, Incarnation, type WorkerLimits } from "./incarnation.ts";
+import { type Instance, newInstance, reasonOf, stateOf } from "./instance.ts";
+import type { InstanceState, PoolStatus } from "./instance_state.ts";
 import type { Job } from "./job.ts";
 
 const log = getLogger(["trtd", "serving"]);
 
 /** How a worker is to be started. */
 export interface WorkerStart {
+  /** Where it runs: its predecessor ran there too. */
+  readonly place: Place;
   /** Whether the GPU was lost again and again while workers started: the CPU is to answer, and to say so. */
   readonly withoutGpu: boolean;
 }
@@ -21,8 +26,12 @@ export interface CrewOptions {
   readonly model: string;
   /** Starts one worker. */
   startWorker(how: WorkerStart): DetectionWorker;
-  /** Workers that answer at the same time. */
+  /** Workers that answer at the same time, in each place. */
   readonly instances: number;
+  /** One at least. */
+  readonly places: readonly Place[];
+  /** Whether workers in that place are to be asked nothing for now. */
+  rests(place: Place): boolean;
   readonly limits: WorkerLimits;
   /** Failures in a row after which a worker is not started any more. */
   readonly crashLimit: number;
@@ -46,26 +55,8 @@ export interface CrewListener {
   onUnable(refusal: TrtdError): void;
 }
 
-/** The place of one worker. */
-interface Instance {
-  current: Incarnation | null;
-  /** Started to take the place of `current`. */
-  next: Incarnation | null;
-  failures: number;
-  /** Ends from outside in a row, before it was ready. */
-  kills: number;
-  /** Starts in a row that a lost GPU ended. */
-  gpuFaults: number;
-  /** Starts in a row that the system refused. */
-  refusals: number;
-  givenUp: boolean;
-  cancelRestart: () => void;
-}
-
-export type PoolStatus = "starting" | "ready" | "restarting" | "failed";
-
 export class Crew {
-  /** Resolves when the first worker is ready, rejects when the first start failed to load. */
+  /** Resolves when the first worker is ready, rejects when the first start failed to load in every place. */
   readonly started: Promise<void>;
   readonly #options: CrewOptions;
   readonly #listener: CrewListener;
@@ -84,16 +75,11 @@ export class Crew {
     this.#listener = listener;
     this.started = this.#start.promise;
     this.started.catch(() => {});
-    this.#instances = Array.from({ length: options.instances }, () => ({
-      current: null,
-      next: null,
-      failures: 0,
-      kills: 0,
-      gpuFaults: 0,
-      refusals: 0,
-      givenUp: false,
-      cancelRestart: () => {},
-    }));
+    const { instances, places } = options;
+    this.#instances = Array.from(
+      { length: instances * places.length },
+      (_, at) => newInstance(places[at % places.length]!),
+    );
   }
 
   /** Start the workers. */
@@ -118,7 +104,9 @@ export class Crew {
 
   /** Workers that may be asked. */
   get present(): Incarnation[] {
-    return this.#instances.flatMap(({ current }) => current?.state === "ready" ? [current] : []);
+    return this.#instances.flatMap(({ current, place }) =>
+      current?.state === "ready" && !this.#options.rests(place) ? [current] : []
+    );
   }
 
   /** Every worker that lives, also those that come and go. */
@@ -127,32 +115,48 @@ export class Crew {
       .filter((one) => one !== null);
   }
 
+  /** What each instance does. */
+  get states(): InstanceState[] {
+    return this.#instances.map((instance) => stateOf(instance, this.#options.limits.startTimeoutMs));
+  }
+
   /** Why no worker is ready; null when one is. */
   get reason(): string | null {
     if (this.ready > 0) return null;
-    if (this.status === "failed") return `Given up: ${this.#lastFailure?.message}`;
-    if (this.#lastFailure !== null) return this.#lastFailure.message;
-    const [current] = this.#instances.map(({ current }) => current).filter((one) => one !== null);
-    if (current === undefined) return "The worker is started again";
-    if (current.state !== "starting") return "The worker has not answered within the interval";
-    const [seconds, limit] = [current.ageMs, this.#options.limits.startTimeoutMs].map((ms) => Math.round(ms / 1000));
-    return `The model is being loaded for ${seconds} s, at most ${limit} s`;
+    const failure = this.#failure;
+    if (failure !== null) return this.status === "failed" ? `Given up: ${failure.message}` : failure.message;
+    const hopeful = this.#instances.filter(({ failure }) => failure === null);
+    const first = hopeful.find(({ current }) => current !== null) ?? hopeful[0]!;
+    return reasonOf(first, this.#options.limits.startTimeoutMs);
   }
 
   /** Why a request need not wait; null when it may: a worker runs, or one that ran is being started again. */
   get refusal(): TrtdError | null {
-    if (this.present.length > 0 || this.#wasReady && this.#lastFailure === null) return null;
-    const why = this.#lastFailure === null ? this.reason : `No worker runs: ${this.#lastFailure.message}`;
+    const failure = this.#failure;
+    if (this.present.length > 0 || this.#wasReady && failure === null) return null;
+    const why = failure === null ? this.reason : `No worker runs: ${failure.message}`;
     return new TrtdError("MODEL_NOT_READY", why ?? "The model is being loaded", { retryAfterS: 1 });
   }
 
   /**
-   * Replace every worker by a new one, one after the other: the new one first where memory allows.
-   * @throws {TrtdError} the new worker's failure; the old one goes on
+   * Replace the workers by new ones, one after the other: the new one first where memory allows. A failure in one place
+   * keeps no other place from its new workers.
+   * @param places @default all
+   * @throws {TrtdError} the first new worker's failure; the old one goes on
    */
-  async reload(): Promise<void> {
+  async reload(places: readonly Place[] = this.#options.places): Promise<void> {
     this.#canaryAnswers = new Map();
-    for (const instance of this.#instances) await this.#replace(instance, "it was asked for");
+    const failures = new Map<Place, unknown>();
+    for (const instance of this.#instances) {
+      const { place } = instance;
+      if (!places.includes(place) || failures.has(place)) continue;
+      await this.#replace(instance, "it was asked for").catch((error) => failures.set(place, error));
+    }
+    for (const [{ gpu }, thrown] of failures) {
+      if (gpu === null) throw thrown;
+      const { code, message, remedy } = trtdErrorFrom(thrown);
+      throw new TrtdError(code, `${gpuLabel(gpu)}: ${message}`, { remedy, cause: thrown });
+    }
   }
 
   /** End all workers; what they have is refused with `error`. Calling it twice is harmless. */
@@ -164,6 +168,15 @@ export class Crew {
       for (const job of incarnation.running) job.reject(error);
       await incarnation.worker.close();
     }));
+  }
+
+  /** Why no worker will answer soon, as the last one failed; null when one may. */
+  get #failure(): TrtdError | null {
+    return this.#instances.some(({ failure }) => failure === null) ? null : this.#lastFailure;
+  }
+
+  #fail(instance: Instance, error: TrtdError): void {
+    instance.failure = this.#lastFailure = error;
   }
 
   #startCurrent(instance: Instance): void {
@@ -186,7 +199,7 @@ export class Crew {
     const { model, limits, clock, emit } = this.#options;
     let worker: DetectionWorker;
     try {
-      worker = this.#options.startWorker({ withoutGpu: gpuIsLost(instance.gpuFaults) });
+      worker = this.#options.startWorker({ place: instance.place, withoutGpu: gpuIsLost(instance.gpuFaults) });
     } catch (thrown) {
       const error = trtdErrorFrom(thrown);
       if (instance.current === null) this.#notStarted(instance, error);
@@ -216,8 +229,8 @@ export class Crew {
     const { model } = this.#options;
     instance.givenUp = false;
     instance.kills = 0;
-    this.#wasReady = true;
-    this.#lastFailure = null;
+    instance.failure = null;
+    instance.wasReady = this.#wasReady = true;
     this.#start.resolve();
     const { device, name } = loaded.backend;
     log.info("A worker of {model} is ready: {backend} on {device}", { model, backend: name, device });
@@ -229,7 +242,7 @@ export class Crew {
     const error = trtdErrorFrom(thrown);
     if (error.code === "WORKER_DIED" || error.code === "SHUTTING_DOWN") return;
     incarnation.loadFailure = error;
-    incarnation.kill("replaced");
+    incarnation.kill(error.code === "GPU_FAULT" ? "gpu_fault" : "replaced");
   }
 
   #ended(instance: Instance, incarnation: Incarnation, end: WorkerEnd): void {
@@ -278,11 +291,13 @@ export class Crew {
     const { model, crashLimit, emit } = this.#options;
     const { code, message: detail } = error;
     instance.failures = failures;
-    if (code !== "WORKER_DIED" && code !== "GPU_FAULT") this.#lastFailure = error;
-    if (!this.#wasReady && code !== "WORKER_DIED" && code !== "GPU_FAULT") this.#start.reject(error);
+    if (code !== "WORKER_DIED" && code !== "GPU_FAULT") {
+      this.#fail(instance, error);
+      this.#notLoaded(instance, error);
+    }
     if (givesUp(failures, crashLimit)) {
       instance.givenUp = true;
-      this.#lastFailure = error;
+      this.#fail(instance, error);
       log.error("{model} is given up after {failures} failures in a row: {detail}", { model, failures, detail });
       emit({ type: "gave_up", model });
     } else {
@@ -296,10 +311,17 @@ export class Crew {
    */
   #notStarted(instance: Instance, error: TrtdError): void {
     instance.refusals++;
-    if (instance.refusals > 1) this.#lastFailure = error;
-    if (!this.#wasReady) this.#start.reject(error);
+    if (instance.refusals > 1) this.#fail(instance, error);
+    this.#notLoaded(instance, error);
     this.#startAgain(instance, error, instance.refusals + 1);
     this.#tellUnable(error.message);
+  }
+
+  /** A first start that failed is told once no other place is left whose first start may succeed. */
+  #notLoaded(instance: Instance, error: TrtdError): void {
+    instance.unstarted = true;
+    const failed = new Set(this.#instances.filter(({ unstarted }) => unstarted).map(({ place }) => place));
+    if (!this.#wasReady && failed.size === this.#options.places.length) this.#start.reject(error);
   }
 
   #startAgain(instance: Instance, { code, message: detail }: TrtdError, failures: number): void {
@@ -317,7 +339,7 @@ export class Crew {
   }
 
   #tellUnable(detail: string): void {
-    if (this.#lastFailure === null || this.present.length > 0) return;
+    if (this.#failure === null || this.present.length > 0) return;
     this.#listener.onUnable(new TrtdError("MODEL_NOT_READY", `No worker runs: ${detail}`, { retryAfterS: 1 }));
   }
 

@@ -1,6 +1,7 @@
 /** One worker from its start to its end: asked, watched, and ended when it does not behave. */
 import { getLogger } from "@logtape/logtape";
 import { TrtdError, trtdErrorFrom } from "../../errors.ts";
+import type { BackendInfo } from "../../backends/backend.ts";
 import type { Detection } from "../../detect/detection.ts";
 import type { Clock } from "../clock.ts";
 import { type DetectionWorker, type LoadedModel, pictureFile, type WorkerEnd } from "../detection_worker.ts";
@@ -54,6 +55,8 @@ export class Incarnation {
   /** Requests that it has. */
   readonly running = new Set<Job>();
   loaded: LoadedModel | null = null;
+  /** Who runs the model, as it last said; null before it is loaded. */
+  backend: BackendInfo | null = null;
   state: "starting" | "ready" | "draining" | "ended" = "starting";
   /** Requests that it answered. */
   answered = 0;
@@ -174,6 +177,7 @@ export class Incarnation {
     const { model, clock, emit } = this.#options;
     const loaded = await this.worker.ready;
     this.loaded = loaded;
+    this.backend = loaded.backend;
     await this.#canary();
     if (this.state !== "starting") throw new TrtdError("WORKER_DIED", "The worker ended while it was started");
     this.state = "ready";

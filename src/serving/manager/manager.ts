@@ -4,10 +4,12 @@ import type { BackendInfo } from "../../backends/backend.ts";
 import type { GpuSample } from "../../native/gpu/gpu_sample.ts";
 import { type Clock, SYSTEM_CLOCK } from "../clock.ts";
 import type { DetectionWorker, LoadedModel } from "../detection_worker.ts";
+import { ONLY_PLACE, type Place } from "../policy/places.ts";
 import type { ServingEvent, ServingListener } from "./events.ts";
 import type { WorkerLimits } from "./incarnation.ts";
 import { Job, type ServingAnswer, type ServingRequest } from "./job.ts";
-import type { PoolStatus, WorkerStart } from "./crew.ts";
+import type { WorkerStart } from "./crew.ts";
+import type { InstanceState, PoolStatus } from "./instance_state.ts";
 import { ModelPool, poisonous } from "./model_pool.ts";
 import { PoisonMemory } from "./poison_memory.ts";
 
@@ -18,8 +20,10 @@ export interface ServingOptions {
   readonly models: readonly string[];
   /** Starts one worker of a model. */
   startWorker(model: string, how: WorkerStart): DetectionWorker;
-  /** Worker processes of each model. @default 1 */
+  /** Worker processes of each model in each place. @default 1 */
   readonly instances?: number;
+  /** @default one, where the worker's settings alone decide about the GPU */
+  readonly places?: readonly Place[];
   /** Most requests that wait for a model's workers. */
   readonly queueLimit: number;
   /** Longest time that the last of them may have to wait, as far as one can tell. @default no limit */
@@ -34,6 +38,8 @@ export interface ServingOptions {
   readonly poisonMemoryMs?: number;
   /** Why a model is not answered although workers could, such as while its engine is built; null: it is. @default null */
   refuse?(model: string): TrtdError | null;
+  /** Whether the workers of a model in a place are to be asked nothing for now. @default never */
+  rests?(model: string, place: Place): boolean;
   readonly clock?: Clock;
   /** Bytes that the machine can still give, null when not known. @default the system's own number */
   availableBytes?(): number | null;
@@ -60,6 +66,7 @@ export interface ModelState extends Pick<ServingState, "workers" | "queue"> {
   readonly backend: BackendInfo | null;
   /** Resident bytes of its worker processes; null before one said. */
   readonly rssBytes: number | null;
+  readonly instances: readonly InstanceState[];
   /** What its workers said last about the machine's GPUs; the same GPU may be there several times. */
   readonly gpus: readonly GpuSample[];
 }
@@ -121,7 +128,7 @@ export class ServingManager {
   /** Every model by itself, for `/metrics`. */
   get modelStates(): readonly ModelState[] {
     return [...this.#pools.values()].map((
-      { model, loaded, ready, total, waiting, running, queueLimit, rssBytes, gpus },
+      { model, loaded, ready, total, waiting, running, queueLimit, rssBytes, states, gpus },
     ) => ({
       model,
       ready: this.isReady(model),
@@ -129,6 +136,7 @@ export class ServingManager {
       workers: { ready, total },
       queue: { waiting, running, limit: queueLimit },
       rssBytes,
+      instances: states,
       gpus,
     }));
   }
@@ -189,10 +197,11 @@ export class ServingManager {
 
   /**
    * Replace the workers of a model by new ones, without a request's noticing.
+   * @param places @default all
    * @throws {TrtdError} `MODEL_NOT_FOUND`; the failure of the new worker, while the old one goes on
    */
-  async reload(model: string): Promise<void> {
-    await this.#poolOf(model).reload();
+  async reload(model: string, places?: readonly Place[]): Promise<void> {
+    await this.#poolOf(model).reload(places);
   }
 
   /** Refuse what waits, end the workers. Calling it twice is harmless. */
@@ -202,11 +211,14 @@ export class ServingManager {
   }
 
   #pool(model: string): ModelPool {
-    const { instances = 1, queueLimit, queueWaitMs = Infinity, limits = {}, crashLimit = 5 } = this.#options;
+    const { instances = 1, places = [ONLY_PLACE], queueLimit, queueWaitMs = Infinity, limits = {}, crashLimit = 5 } =
+      this.#options;
     return new ModelPool({
       model,
       startWorker: (how) => this.#options.startWorker(model, how),
       instances,
+      places,
+      rests: (place) => this.#options.rests?.(model, place) ?? false,
       queueLimit,
       queueWaitMs,
       limits: { ...LIMITS, ...limits },

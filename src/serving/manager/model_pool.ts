@@ -5,8 +5,10 @@ import type { GpuSample } from "../../native/gpu/gpu_sample.ts";
 import type { LoadedModel, WorkerEnd } from "../detection_worker.ts";
 import { DEATHS_MAX, isSuspect } from "../policy/blame.ts";
 import { nextMean, queueRoom, retryAfterS } from "../policy/load.ts";
-import { Crew, type CrewOptions, type PoolStatus } from "./crew.ts";
+import type { Place } from "../policy/places.ts";
+import { Crew, type CrewOptions } from "./crew.ts";
 import type { Incarnation } from "./incarnation.ts";
+import { bestBackend, type InstanceState, type PoolStatus, shortfall } from "./instance_state.ts";
 import type { Job } from "./job.ts";
 import type { PoisonMemory } from "./poison_memory.ts";
 
@@ -50,9 +52,20 @@ export class ModelPool {
     return this.#crew.started;
   }
 
-  /** The model as the last worker that became ready has it; null before that. */
+  /**
+   * The model as the last worker that became ready has it; null before that. On several GPUs the backend is the best one
+   * that answers, and its `degraded` tells what is missing on which of them.
+   */
   get loaded(): LoadedModel | null {
-    return this.#loaded;
+    if (this.#loaded === null || this.#options.places.length === 1) return this.#loaded;
+    const { states } = this;
+    const backend = bestBackend(states) ?? this.#loaded.backend;
+    return { ...this.#loaded, backend: { ...backend, degraded: shortfall(states) } };
+  }
+
+  /** What each instance does. */
+  get states(): readonly InstanceState[] {
+    return this.#crew.states;
   }
 
   get status(): PoolStatus {
@@ -121,12 +134,9 @@ export class ModelPool {
     if (at >= 0) this.#queue.splice(at, 1);
   }
 
-  /**
-   * Replace every worker by a new one, one after the other: the new one first where memory allows.
-   * @throws {TrtdError} the new worker's failure; the old one goes on
-   */
-  async reload(): Promise<void> {
-    await this.#crew.reload();
+  /** See {@link Crew.reload}. */
+  async reload(places?: readonly Place[]): Promise<void> {
+    await this.#crew.reload(places);
   }
 
   /** Refuse what waits, end the workers. Calling it twice is harmless. */
@@ -149,7 +159,7 @@ export class ModelPool {
 
   /** The next job and who runs it. A job that must run alone waits for an idle worker, which gets nothing else then. */
   #match(): [Job, Incarnation] | null {
-    const byLoad = this.#crew.present.sort((a, b) => a.running.size - b.running.size);
+    const byLoad = this.#crew.present.sort((a, b) => rank(a) - rank(b) || a.running.size - b.running.size);
     let free = byLoad.filter(({ hasRoom }) => hasRoom);
     let job = this.#queue[0]!;
     if (job.alone) {
@@ -186,6 +196,7 @@ export class ModelPool {
       const queueMs = startMs - job.queuedMs;
       this.#meanMs = nextMean(this.#meanMs, incarnation.done(job, true));
       const { backend, timings_ms: timings } = answer.result;
+      incarnation.backend = backend;
       if (this.#loaded !== null) this.#loaded = { ...this.#loaded, backend };
       if (job.blamed) {
         job.hold();
@@ -254,6 +265,9 @@ export class ModelPool {
     for (const job of this.#queue.splice(0)) job.reject(error);
   }
 }
+
+/** Whoever answers worse than wanted gets a picture when the others have no room for it. */
+const rank = ({ backend }: Incarnation): number => backend === null || backend.degraded === null ? 0 : 1;
 
 /** What a client is told whose picture workers die of. */
 export function poisonous(digest: string): TrtdError {

@@ -112,6 +112,7 @@ export class InProcessWorker implements DetectionWorker {
         delayMs: settings.batch_delay_ms ?? 0,
       };
       this.#batcher = new Batcher(detector, limits, SYSTEM_CLOCK);
+      void detector.fault?.then(() => this.kill("gpu_fault"));
       const { labels, info } = detector;
       return { name: model.name, labels: [...labels], backend: info, batch: limits.batch, lanes: limits.lanes };
     } catch (thrown) {

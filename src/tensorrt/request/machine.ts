@@ -1,6 +1,7 @@
 /** The machine that engines are built on and for: its GPU, and the TensorRT that is to be used. */
 import { resolve } from "node:path";
 import type { Config } from "../../config/config.ts";
+import { oneDevice } from "../../config/device.ts";
 import { TrtdError } from "../../errors.ts";
 import { hostAvailable } from "../build/machine_memory.ts";
 import { type Candidate, chooseTensorRt } from "../discovery/discovery_choice.ts";
@@ -23,7 +24,7 @@ export interface Asking {
 export interface MachineWishes {
   /** The setting `tensorrt`, absolute. */
   readonly tensorrt: string | undefined;
-  /** Index or UUID of a GPU. */
+  /** Index or UUID of a GPU, undefined for the first. */
   readonly device: string | undefined;
   /** What `--targets` says. */
   readonly targets: string | undefined;
@@ -59,7 +60,7 @@ export const machineWishes = (
   { targets, force }: Pick<MachineWishes, "targets" | "force">,
 ): MachineWishes => ({
   tensorrt: config.tensorrt === undefined ? undefined : terminal.resolve(config.tensorrt),
-  device: config.device,
+  device: oneDevice(config.device),
   targets,
   force,
 });

@@ -1,11 +1,11 @@
 /** From a model and wishes to the engine that is asked for: machine, plan and key. */
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { type CacheKey, type Json, keyFrom } from "../../cache/key.ts";
 import { modelDigest } from "../../cache/model_digest.ts";
 import { userCacheFolder } from "../../config/user_folder.ts";
 import { TrtdError } from "../../errors.ts";
 import type { Model } from "../../models/model.ts";
-import { fileFailure, readModelFile } from "../../models/model_file.ts";
+import { fileFailure } from "../../models/model_file.ts";
 import { findModel } from "../../models/registry.ts";
 import { type FileDigests, fileDigests, modelFacts } from "../../onnx/facts.ts";
 import type { ModelFacts } from "../../onnx/model_facts.ts";
@@ -107,17 +107,12 @@ interface KnownModel {
   readonly digests: FileDigests;
 }
 
-/** What a compiled file has inside can neither change nor be opened for more than reading it whole. */
-const isInside = (path: string): boolean =>
-  Deno.build.standalone && path.startsWith(`${resolve(import.meta.dirname!, "../../..")}/`);
-
 /** Facts and digests of a model's file, remembered as long as it does not change. */
 async function modelOf(path: string): Promise<KnownModel> {
   const { size } = await Deno.stat(path).catch((error) => Promise.reject(fileFailure(path, error)));
   if (size > MODEL_BYTES_MAX) {
     throw new TrtdError("MODEL_TOO_LARGE", `"${path}" has ${size} bytes, the limit is ${MODEL_BYTES_MAX}`);
   }
-  if (isInside(path)) return knownFrom(await readModelFile(path));
   const make = (bytes: Uint8Array): Json => knownFrom(bytes) as unknown as Json;
   const derive = { version: `${VERSION}/${MEMO_VERSION}`, make };
   return (await modelDigest(path, { memoDir: digestsFolder(), derive })).derived as unknown as KnownModel;

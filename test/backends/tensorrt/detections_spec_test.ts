@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { Layout } from "../../../ffi/enums.ts";
+import { BoxFlag, Layout } from "../../../ffi/enums.ts";
 import {
+  anchorsShape,
   detectionsSpec,
   type HeadLayout,
   layoutOf,
@@ -63,14 +64,29 @@ for (const [title, head, outputs, reason] of REFUSED) {
   });
 }
 
-Deno.test("detections spec: every head with known shapes is for the kernels, but for anchors outside the engine", () => {
+Deno.test("detections spec: every head with known shapes is for the kernels", () => {
   for (const [name, row] of Object.entries(HEADS)) {
     const outputs = row.outputs.map(() => f32(1, 20, 6));
     const head = { ...YOLO, name, nms: row.nms } as HeadLayout;
     assert.equal(whyNoKernels(head, outputs), null, name);
   }
-  const anchors = { data: new Float32Array(40), images: 1 };
-  assert.match(whyNoKernels({ ...YOLO, name: "cut_nms", cut: { ...cut, anchors } }, [f32(1, 10, 4)]) ?? "", /anchors/);
+});
+
+Deno.test("detections spec: anchors of a cut NMS are one more tensor, for all pictures or for each of the batch", () => {
+  const outputs = [f32(2, 10, 4), f32(2, 10, 3)];
+  const of = (images: number, rows: number) => {
+    const anchors = { data: new Float32Array(4 * images * rows), images };
+    const head: HeadLayout = { ...YOLO, name: "cut_nms", classes: 3, cut: { ...cut, anchors } };
+    const refusal = whyNoKernels(head, outputs);
+    if (refusal !== null) return refusal;
+    const all = [...outputs, ...anchorsShape(head)];
+    const { types, boxFlags } = detectionsSpec(head, all, { imagesMax: 2 });
+    return [all[2]!.dims, types.length, boxFlags! & (BoxFlag.ANCHORS | BoxFlag.OWN_ANCHORS)];
+  };
+  assert.deepEqual(of(1, 10), [[1, 10, 4], 3, BoxFlag.ANCHORS]);
+  assert.deepEqual(of(2, 10), [[2, 10, 4], 3, BoxFlag.ANCHORS | BoxFlag.OWN_ANCHORS]);
+  assert.equal(of(1, 9), "the NMS that was cut off has 9 anchors, the engine 10 boxes a picture");
+  assert.equal(of(3, 10), "the NMS that was cut off has 30 anchors, the engine 10 boxes a picture");
 });
 
 const HEAD = detectHead(modelFacts(readModel(tinyYolo([], { labels: ["cat", "dog"], batch: null }))), {

@@ -24,6 +24,8 @@ export interface FakeEngine {
   readonly constant?: Float32Array;
   /** Name of the output in the engine. @default "output0" */
   readonly outputName?: string;
+  /** Outputs by name, of one picture. @default one, by `outputName` and `output` */
+  readonly outputs?: Readonly<Record<string, readonly number[]>>;
   /** Fake set. @default "10.16" */
   readonly set?: string;
   readonly manifest?: Partial<Manifest>;
@@ -35,13 +37,15 @@ export const setNamed = (name: string): FakeSet => JSON.parse(Deno.env.get("TRTD
 const VERSIONS = { "10.16": [10, 16, 1], "8.6": [8, 6, 1], "rtx-1.6": [1, 6, 1], "rtx-1.4": [1, 4, 0] } as const;
 
 /** The plan as the fakes write it. */
-function planOf({ input, output, batch = 1, type, outputName = "output0", set = "10.16" }: FakeEngine) {
+function planOf({ input, output, batch = 1, type, outputName = "output0", set = "10.16", outputs }: FakeEngine) {
   const first = typeof batch === "number" ? batch : -1;
   const code = type === "float16" ? 1 : 0;
   const shape = (axis: number, rest: readonly number[]) => [axis, ...rest].join("x");
   const lines = [
     `tensor 1 images ${code} ${shape(first, input)}`,
-    `tensor 2 ${outputName} ${code} ${shape(first, output)}`,
+    ...Object.entries(outputs ?? { [outputName]: output }).map(([name, dims]) =>
+      `tensor 2 ${name} ${code} ${shape(first, dims)}`
+    ),
     ...typeof batch === "number"
       ? []
       : [`profile 0 images ${shape(batch[0], input)} ${shape(batch[1], input)} ${shape(batch[1], input)}`],

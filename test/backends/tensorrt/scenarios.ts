@@ -353,7 +353,7 @@ const SCENARIOS: Readonly<Record<string, () => Promise<unknown>>> = {
     const folder = await Deno.makeTempDir({ prefix: "trtd-kernels-" });
     try {
       const path = join(folder, "kernels.cache");
-      fake("compile=300");
+      fake("compile=4000");
       const timed = async () => {
         const digest = await Deno.readTextFile(`${path}.sha256`).catch(() => null);
         const read = digest === null ? null : { path, sha256: digest.trim() };

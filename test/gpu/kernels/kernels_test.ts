@@ -1,7 +1,7 @@
 /** The kernels on this machine's GPU against the CPU path; said to be skipped where there is none. */
 import assert from "node:assert/strict";
 import type { ScenarioOptions, ScenarioResult } from "../../native/kernels/shim_scenario.ts";
-import { gpuTest, runScenario, scenario, skipReason } from "../gpu.ts";
+import { gpuTest, runScenario, sanitizerMissing, scenario } from "../gpu.ts";
 
 const SCRIPT = "../native/kernels/shim_scenario.ts";
 
@@ -19,18 +19,7 @@ gpuTest("gpu: 10,000 random cases of all heads and the adversarial ones give the
   assert.deepEqual([result.detections, result.handles], [10_000, 0]);
 });
 
-/** Why compute-sanitizer cannot run here, null when it can. */
-async function noSanitizer(): Promise<string | null> {
-  if (skipReason !== null) return skipReason;
-  try {
-    const { success } = await new Deno.Command("compute-sanitizer", { args: ["--version"], stdout: "null" }).output();
-    return success ? null : "compute-sanitizer does not start";
-  } catch {
-    return "there is no compute-sanitizer";
-  }
-}
-
-const sanitizer = await noSanitizer();
+const sanitizer = await sanitizerMissing();
 for (const tool of ["memcheck", "racecheck", "synccheck"]) {
   const name = `gpu: compute-sanitizer's ${tool} finds nothing in the kernels`;
   const body = async () => {

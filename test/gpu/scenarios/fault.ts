@@ -54,7 +54,7 @@ const before = await codeOf();
 const cuda = breakContext();
 const after = [await codeOf(), await codeOf()];
 let timer: ReturnType<typeof setTimeout> | undefined;
-const silence = new Promise<string>((resolve) => timer = setTimeout(() => resolve("nothing"), 1000));
+const silence = new Promise<string>((resolve) => timer = setTimeout(() => resolve("nothing"), 30_000));
 const told = await Promise.race([detector.fault.then(({ code }) => code), silence]);
 clearTimeout(timer);
 const again = await openOnTensorRt(wanted).then(() => "opened", (error) => error.code);

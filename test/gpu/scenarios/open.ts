@@ -5,7 +5,7 @@ import type { CommandContext, Terminal } from "../../../src/cli/command.ts";
 import { mergeConfig } from "../../../src/config/config.ts";
 import type { TensorRtBackend } from "../../../src/backends/tensorrt/tensorrt_backend.ts";
 import type { Detector } from "../../../src/detect/detector.ts";
-import type { LoadedEngineFacts } from "../../../src/detect/gpu/engine_settings.ts";
+import type { EngineSettings, LoadedEngineFacts } from "../../../src/detect/gpu/engine_settings.ts";
 import { openDetector } from "../../../src/detect/open.ts";
 import { bundledPhoto, modelFromPath } from "../../../src/models/registry.ts";
 
@@ -16,6 +16,8 @@ export interface Wanted {
   /** Folder of engines. */
   readonly models: string;
   readonly settings?: Readonly<Record<string, string>>;
+  /** @default none */
+  readonly tuning?: NonNullable<EngineSettings["tuning"]>;
 }
 
 const terminal: Terminal = {
@@ -39,13 +41,14 @@ export async function photos(): Promise<Map<string, Uint8Array<ArrayBuffer>>> {
 
 /** @param onLoaded told of the backend that serves */
 export async function openOnTensorRt(
-  { tensorrt, models, settings = {} }: Wanted,
+  { tensorrt, models, settings = {}, tuning = {} }: Wanted,
   onLoaded: (backend: TensorRtBackend) => void = () => {},
 ): Promise<Detector> {
   const flags = { verify: "off", ...settings, tensorrt, models };
   const { config } = mergeConfig({ environment: {}, flags });
   const context = { config, terminal } as CommandContext;
-  const engines = { ...buildingEngines(context), onLoaded: (loaded: LoadedEngineFacts) => onLoaded(loaded.backend) };
+  const told = (loaded: LoadedEngineFacts) => onLoaded(loaded.backend);
+  const engines: EngineSettings = { ...buildingEngines(context), tuning, onLoaded: told };
   return await openDetector(await defaultModel(), { backend: "tensorrt", engines });
 }
 

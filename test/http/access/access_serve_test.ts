@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { keyLine, newKey } from "../../../src/http/access/api_keys.ts";
 import { PNG } from "../fixtures.ts";
 import { exchange } from "../exchanges/raw_client.ts";
-import { ServeFailed, startServe, writeTinyModel } from "../serve_process.ts";
+import { ServeFailed, ServeProcess } from "../../server/serve_process.ts";
+import { writeTinyModel } from "../../server/tiny_model.ts";
 
 const folder = Deno.makeTempDirSync({ prefix: "trtd-test-" });
 const model = writeTinyModel(folder);
@@ -11,7 +12,7 @@ globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive:
 
 async function refusal(flags: string[], env: Record<string, string> = {}): Promise<ServeFailed> {
   try {
-    await using _serve = await startServe(["--model", model, ...flags], undefined, env);
+    await using _serve = await ServeProcess.start(["--model", model, ...flags], { env });
   } catch (error) {
     assert.ok(error instanceof ServeFailed, String(error));
     return error;
@@ -25,7 +26,7 @@ Deno.test("serve: it does not listen to strangers without a key, unless told", a
     assert.equal(status, 2);
     assert.match(stderr, /trtd: OPEN_BIND: "host" is .*\n {2}remedy: Set "api_keys_file"/);
   }
-  await using serve = await startServe(["--model", model, "--host", "0.0.0.0", "--insecure"]);
+  await using serve = await ServeProcess.start(["--model", model, "--host", "0.0.0.0", "--insecure"]);
   const port = new URL(serve.url).port;
   assert.equal((await (await fetch(`http://127.0.0.1:${port}/health/live`)).json()).status, "live");
   await serve.says(/everybody who reaches .* can use it/);
@@ -41,11 +42,11 @@ for (const form of ["text", "json"]) {
   Deno.test(`serve: no key stands in the log of the form ${form}, nor in the workers' environment`, async () => {
     const keys = join(folder, `keys-${form}`);
     const [own, listed] = ["0123456789abcdefXYZ", newKey()];
-    await Deno.writeTextFile(keys, `${keyLine("camera", listed)}\n`);
+    await Deno.writeTextFile(keys, `${keyLine("camera", listed)}\n`, { mode: 0o600 });
     const flags = ["--host", "0.0.0.0", "--api-keys-file", keys, "--log-level", "debug", "--log-format", form];
-    await using serve = await startServe(["--model", model, ...flags], undefined, { TRTD_API_KEY: own });
+    await using serve = await ServeProcess.start(["--model", model, ...flags], { env: { TRTD_API_KEY: own } });
     const url = `http://127.0.0.1:${new URL(serve.url).port}`;
-    await serveReady(url);
+    await serve.until("ready", async () => (await status(`${url}/health/ready`)) === 200);
     const detect = (headers: Record<string, string>, query = "") =>
       fetch(`${url}/v1/detect${query}`, {
         method: "POST",
@@ -69,12 +70,13 @@ for (const form of ["text", "json"]) {
       { host: "127.0.0.1", port: Number(new URL(url).port) },
     );
     assert.deepEqual(broken.statuses, [400]);
-    for (const pid of serve.workers()) {
+    for (const pid of serve.workers) {
       assert.ok(!Deno.readTextFileSync(`/proc/${pid}/environ`).includes(own));
       assert.ok(!Deno.readTextFileSync(`/proc/${pid}/cmdline`).includes(own));
     }
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    const log = serve.stderr();
+    // The last request is the one that no route saw; when it has ended, every line is there.
+    serve.kill("SIGTERM");
+    const log = await serve.allStderr();
     assert.match(log, /\/v1\/detect/);
     assert.match(log, /api_key/);
     assert.ok(!log.includes(own), "the key of the setting is in the log");
@@ -87,12 +89,8 @@ for (const form of ["text", "json"]) {
   });
 }
 
-async function serveReady(url: string): Promise<void> {
-  for (let i = 0; i < 600; i++) {
-    const response = await fetch(`${url}/health/ready`);
-    await response.body?.cancel();
-    if (response.status === 200) return;
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-  throw new Error("The server did not become ready");
+async function status(url: string): Promise<number> {
+  const response = await fetch(url);
+  await response.body?.cancel();
+  return response.status;
 }

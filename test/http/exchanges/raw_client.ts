@@ -1,4 +1,5 @@
 /** HTTP as bytes, so that it can be wrong. */
+import { PATIENCE_MS, pause, until } from "../../until.ts";
 
 /** What one connection brought back. */
 export interface RawReply {
@@ -12,8 +13,8 @@ export interface RawReply {
   readonly closed: boolean;
 }
 
-/** Bytes or text to send, or milliseconds to pause. */
-export type Step = string | Uint8Array | number;
+/** Bytes or text to send, milliseconds to pause, something to do and wait for, or answers to wait for. */
+export type Step = string | Uint8Array | number | (() => unknown) | { readonly answers: number };
 
 export interface ExchangeOptions {
   readonly host: string;
@@ -24,8 +25,6 @@ export interface ExchangeOptions {
   readonly untilClosed?: boolean;
   /** Close after the last step without reading. @default false */
   readonly abort?: boolean;
-  /** @default 6000 */
-  readonly timeoutMs?: number;
 }
 
 /** Send the steps over one connection and collect what comes back. */
@@ -50,15 +49,19 @@ export async function exchange(steps: readonly Step[], options: ExchangeOptions)
     closed = true;
     done.resolve();
   })();
-  const timer = setTimeout(done.resolve, options.timeoutMs ?? 6000);
+  let isOver = false;
+  const timer = setTimeout(() => {
+    isOver = true;
+    done.resolve();
+  }, PATIENCE_MS);
   const encoded = steps.map((step) => typeof step === "string" ? bytesFrom(step) : step);
   try {
     for (const step of encoded) {
-      if (typeof step === "number") {
-        await new Promise((resolve) => setTimeout(resolve, step));
-        continue;
-      }
-      for (let at = 0; at < step.length;) at += await connection.write(step.subarray(at));
+      if (closed || isOver) break;
+      if (typeof step === "number") await pause(step);
+      else if (typeof step === "function") await step();
+      else if ("answers" in step) await until("answered", () => closed || answersIn(text).length >= step.answers);
+      else for (let at = 0; at < step.length;) at += await connection.write(step.subarray(at));
     }
   } catch {
     closed = true;

@@ -4,6 +4,7 @@ import { FAKE_BACKEND, FAKE_MODEL, FakeWorker } from "../../serving/fake_worker.
 import { settled } from "../../serving/fake_clock.ts";
 import { scriptedBuilds } from "../../serving/engine/scripted_build.ts";
 import { PNG, testServer } from "../fixtures.ts";
+import { pause, until } from "../../until.ts";
 
 const detect = async (url: string) => {
   const answer = await fetch(`${url}/v1/detect`, {
@@ -47,12 +48,11 @@ Deno.test("build routes: the CPU answers while the engine is built, then the eng
       if (seen.at(-1) !== body.backend.name) seen.push(body.backend.name);
     }
   })();
-  for (let i = 0; i < 500 && seen.length === 0; i++) await new Promise((resolve) => setTimeout(resolve, 2));
+  await until("answering", () => seen.length > 0);
   started[0]!.end("built");
   const told = (await events.text()).trim().split("\n\n").map((event) => JSON.parse(/^data: (.*)$/m.exec(event)![1]!));
   assert.deepEqual([told[0].state, told[0].phase, told.at(-1).state], ["running", "Timing tactics", "done"]);
-  for (let i = 0; i < 200 && (await detect(test.url)).body.backend.name !== "tensorrt"; i++);
-  asking = false;
+  await until("taken over", () => seen.length > 1).finally(() => asking = false);
   await load;
   assert.deepEqual(seen, ["onnxruntime", "tensorrt"]);
   assert.equal((await (await fetch(`${test.url}/health/ready`)).json()).degraded, null);
@@ -92,7 +92,7 @@ Deno.test("build routes: DELETE cancels, and says so when there is nothing to ca
   builds.start(FAKE_MODEL);
   await settled();
   assert.equal((await remove())[0], 200);
-  for (let i = 0; i < 100 && builds.isUnderWay(FAKE_MODEL); i++) await new Promise((resolve) => setTimeout(resolve, 1));
+  await until("cancelled", () => !builds.isUnderWay(FAKE_MODEL));
   assert.deepEqual([builds.status(FAKE_MODEL).state, started.length], ["cancelled", 1]);
   const other = await fetch(`${test.url}/v1/models/other/build`);
   assert.deepEqual([other.status, (await other.json()).code], [404, "MODEL_NOT_FOUND"]);
@@ -110,7 +110,7 @@ Deno.test("build routes: a client that leaves a stream of events is not told any
   assert.match(new TextDecoder().decode((await reader.read()).value), /^event: build\ndata: /);
   client.abort();
   await reader.read().catch(() => {});
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await pause(50);
   started[0]!.say({ type: "progress", phase: "x", fraction: 0.5 });
   await builds.close();
 });

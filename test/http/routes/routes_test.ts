@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { bytesOf, FakeWorker } from "../../serving/fake_worker.ts";
 import { joined, PNG, pngOf, testServer } from "../fixtures.ts";
 import { TrtdError } from "../../../src/errors.ts";
+import { until } from "../../until.ts";
 
 const post = (url: string, body: BodyInit, type?: string, headers: Record<string, string> = {}) =>
   fetch(url, {
@@ -255,7 +256,7 @@ Deno.test("detect: the worker's own failures keep their codes, and defects tell 
   await using test = await testServer({ worker });
   const failing = async (error: TrtdError) => {
     const answer = post(`${test.url}/v1/detect`, PNG, "image/png");
-    for (let i = 0; i < 1000 && worker.held.length === 0; i++) await new Promise((resolve) => setTimeout(resolve, 1));
+    await until("asked", () => worker.held.length > 0, { everyMs: 1 });
     worker.held[0]!.fail(error);
     return await answer;
   };

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { chunked, type Exchange, type Handler, head, hostileServer, LAST_CHUNK, serveFile } from "./hostile_server.ts";
 import { type Expected, type PullOptions, type Rig, sha256Of, someModel, withRig } from "./pull_rig.ts";
+import { pause } from "../../until.ts";
 
 const MODEL = someModel(300_000, 1);
 const OTHER = someModel(300_000, 2);
@@ -32,8 +33,8 @@ interface Case {
 const half = MODEL.length >> 1;
 const whole = head("200 OK", [`content-length: ${MODEL.length}`, 'etag: "v1"', "connection: close"]);
 const redirect = (location: string) => head("302 Found", [`location: ${location}`, "content-length: 0"]);
-const quick: PullOptions = { settings: { stallMs: 1000 } };
-const single: PullOptions = { settings: { attempts: 1, stallMs: 1000 } };
+const quick: PullOptions = { settings: { stallMs: 3000 } };
+const single: PullOptions = { settings: { attempts: 1, stallMs: 3000 } };
 
 const cutOnce = (again: Handler): Handler => (exchange) =>
   exchange.number === 1 ? serveFile(exchange, MODEL, { until: half }) : again(exchange);
@@ -164,13 +165,15 @@ const CASES: readonly Case[] = [
     title: "a slow drip",
     handle: async (x) => {
       await x.send(whole);
-      for (let at = 0; at < 40; at++) {
+      let isThere = true;
+      x.gone.then(() => isThere = false);
+      for (let at = 0; isThere && at < MODEL.length; at++) {
         await x.send(MODEL.subarray(at, at + 1));
-        await new Promise((done) => setTimeout(done, 50));
+        await pause(50);
       }
     },
     expected: "DOWNLOAD_TIMED_OUT",
-    options: { settings: { timeoutMs: 1000 } },
+    options: { settings: { timeoutMs: 3000 } },
     leavesPart: true,
   },
   // redirects

@@ -5,6 +5,7 @@ import { operationsPassed, setFault } from "../../../src/cache/disk/fault.ts";
 import { TrtdError } from "../../../src/errors.ts";
 import { hostileServer, serveFile } from "./hostile_server.ts";
 import { type PullOptions, sha256Of, someModel, withRig } from "./pull_rig.ts";
+import { pause, until } from "../../until.ts";
 
 /** undici keeps one clock for all of its connections, which outlives a test. */
 const LOOSE = { sanitizeOps: false, sanitizeResources: false };
@@ -48,12 +49,10 @@ Deno.test(
       const first = child(args);
       await midway.promise;
       const part = async () => (await rig.files()).find((path) => path.endsWith(".part"));
-      for (let look = 0; look < 200; look++) {
+      await until("midway", async () => {
         const path = await part();
-        const size = path === undefined ? 0 : (await Deno.stat(join(rig.modelsDir, path))).size;
-        if (size > MODEL.length / 3) break;
-        await new Promise((done) => setTimeout(done, 25));
-      }
+        return path !== undefined && (await Deno.stat(join(rig.modelsDir, path))).size > MODEL.length / 3;
+      });
       first.kill("SIGKILL");
       await first.output();
       assert.ok((await rig.files()).every((path) => path.startsWith(".downloads/")), "nothing has landed");
@@ -69,7 +68,7 @@ Deno.test(
 
 Deno.test({ name: "pull: four processes at once make one download", ...LOOSE }, async () => {
   await using server = hostileServer(async (exchange) => {
-    await new Promise((done) => setTimeout(done, 1500));
+    await pause(1500);
     await serveFile(exchange, MODEL);
   });
   await withRig(async (rig) => {

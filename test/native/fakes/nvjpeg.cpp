@@ -2,6 +2,8 @@
 // pixel (x, y) is R + x, G + y, B. A further word in the comment makes the host's part fail: "bad", "unsupported",
 // "short" (the stream ends early), "memory". TRTD_FAKE nvjpeg=N makes nvjpegCreateEx answer N, nvjpeg-device=N
 // the device's part, nvjpeg-hardware=1 shows JPEG engines and nvjpeg-wider=1 reads each picture one pixel wider.
+// A handle that interpolates shows B + 1; nvjpeg-interpolate=N makes nvjpegCreateEx answer N to one that wants to,
+// nvjpeg-old=1 is version 12.0, which knows of no such flag.
 #include "support.h"
 
 #include <atomic>
@@ -13,6 +15,7 @@ namespace {
 enum Status { OK = 0, INVALID = 2, BAD = 3, UNSUPPORTED = 4, MEMORY = 5, NOT_IMPLEMENTED = 9, INCOMPLETE = 10 };
 enum Backend { HYBRID = 1, HARDWARE = 3 };
 constexpr int RGBI = 5;
+constexpr unsigned STRICT = 4, INTERPOLATE = 32;
 
 std::atomic<int> live{0};
 
@@ -34,6 +37,7 @@ struct Counted {
 };
 struct Handle : Counted {
   int backend = 0;
+  bool interpolates = false;
 };
 struct Buffer : Counted {
   Picture held;
@@ -96,14 +100,15 @@ int host(Picture const& picture) {
   return picture.word == "unsupported" ? UNSUPPORTED : OK;
 }
 
-int paint(Picture const& picture, Image const& image) {
+int paint(void* handle, Picture const& picture, Image const& image) {
+  int const more = static_cast<Handle*>(handle)->interpolates ? 1 : 0;
   if (wish("nvjpeg-device") != 0) return wish("nvjpeg-device");
   for (unsigned y = 0; y < picture.height; ++y) {
     unsigned char* const row = image.channel[0] + y * image.pitch[0];
     for (unsigned x = 0; x < picture.width; ++x) {
       row[3 * x] = static_cast<unsigned char>(picture.color[0] + static_cast<int>(x));
       row[3 * x + 1] = static_cast<unsigned char>(picture.color[1] + static_cast<int>(y));
-      row[3 * x + 2] = static_cast<unsigned char>(picture.color[2]);
+      row[3 * x + 2] = static_cast<unsigned char>(picture.color[2] + more);
     }
   }
   return OK;
@@ -115,15 +120,19 @@ int paint(Picture const& picture, Image const& image) {
 EXPORT int fake_nvjpeg_live() { return live; }
 
 EXPORT int nvjpegGetProperty(int part, int* value) {
-  int const version[] = {13, 0, 4};
-  return *value = version[part], OK;
+  int const now[] = {13, 0, 4}, old[] = {12, 0, 7};
+  return *value = wish("nvjpeg-old") != 0 ? old[part] : now[part], OK;
 }
-EXPORT int nvjpegCreateEx(int backend, void* device, void* pinned, unsigned, void** handle) {
+EXPORT int nvjpegCreateEx(int backend, void* device, void* pinned, unsigned flags, void** handle) {
+  bool const interpolates = (flags & INTERPOLATE) != 0;
+  if ((flags & ~INTERPOLATE) != STRICT || (interpolates && wish("nvjpeg-old") != 0)) return INVALID;
+  if (interpolates && wish("nvjpeg-interpolate") != 0) return wish("nvjpeg-interpolate");
   if (wish("nvjpeg") != 0) return wish("nvjpeg");
   if (device != nullptr || pinned != nullptr) return INVALID;
   if (backend == HARDWARE && wish("nvjpeg-hardware") == 0) return 7;
   auto* const made = new Handle;
   made->backend = backend;
+  made->interpolates = interpolates;
   *handle = made;
   return OK;
 }
@@ -182,15 +191,15 @@ EXPORT int nvjpegDecodeJpegTransferToDevice(void*, void*, void* state, void*, vo
   if (stream == nullptr || parts.device == nullptr) return INVALID;
   return parts.device->held = parts.pinned->held, OK;
 }
-EXPORT int nvjpegDecodeJpegDevice(void*, void*, void* state, Image* image, void* stream) {
+EXPORT int nvjpegDecodeJpegDevice(void* handle, void*, void* state, Image* image, void* stream) {
   if (stream == nullptr) return INVALID;
-  return paint(static_cast<State*>(state)->device->held, *image);
+  return paint(handle, static_cast<State*>(state)->device->held, *image);
 }
 EXPORT int nvjpegDecodeBatchedInitialize(void*, void* state, int count, int, int format) {
   static_cast<State*>(state)->batch = count;
   return format == RGBI ? OK : INVALID;
 }
-EXPORT int nvjpegDecodeBatched(void*, void* state, unsigned char const* const* data, size_t const* lengths,
+EXPORT int nvjpegDecodeBatched(void* handle, void* state, unsigned char const* const* data, size_t const* lengths,
                                Image* images, void* stream) {
   int& count = static_cast<State*>(state)->batch;
   if (count == 0 || stream == nullptr) return INVALID;
@@ -198,7 +207,7 @@ EXPORT int nvjpegDecodeBatched(void*, void* state, unsigned char const* const* d
     Picture picture;
     int status = read(data[i], lengths[i], picture);
     if (status == OK) status = host(picture);
-    if (status == OK) status = paint(picture, images[i]);
+    if (status == OK) status = paint(handle, picture, images[i]);
     if (status != OK) return count = 0, status;
   }
   return OK;

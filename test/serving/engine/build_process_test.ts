@@ -3,14 +3,14 @@ import { join } from "node:path";
 import { loadConfig } from "../../../src/config/load.ts";
 import type { BuildLine } from "../../../src/serving/engine/build_messages.ts";
 import { startBuild } from "../../../src/serving/engine/build_process.ts";
-import { isAlive } from "../../http/serve_process.ts";
+import { isAlive } from "../../server/process.ts";
+import { until } from "../../until.ts";
 
 const folder = Deno.makeTempDirSync({ prefix: "trtd-test-" });
 globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
 
 const { config } = await loadConfig({}, { cwd: folder });
 const question = {
-  config,
   model: { name: "codes", path: "/nowhere/codes.onnx", manifest: { name: "codes", file: "codes.onnx" } },
 };
 
@@ -18,7 +18,10 @@ const question = {
 function shell(script: string) {
   const lines: BuildLine[] = [];
   const args = ["-c", `read -r question; ${script}`];
-  return { lines, build: startBuild({ question, onLine: (line) => lines.push(line), command: { path: "sh", args } }) };
+  return {
+    lines,
+    build: startBuild({ question, config, onLine: (line) => lines.push(line), command: { path: "sh", args } }),
+  };
 }
 
 Deno.test("build process: lines become progress, the last one is how it ended", async () => {
@@ -47,7 +50,7 @@ Deno.test("build process: a child that dies or talks nonsense is a failed build,
 Deno.test("build process: to be cancelled is to have its input closed", async () => {
   const marker = join(folder, "pid");
   const { build } = shell(`echo $$ > ${marker}; cat > /dev/null`);
-  for (let i = 0; i < 200 && !exists(marker); i++) await new Promise((resolve) => setTimeout(resolve, 10));
+  await until("started", () => exists(marker));
   build.cancel();
   build.cancel();
   assert.equal((await build.ended).result, "cancelled");
@@ -55,7 +58,7 @@ Deno.test("build process: to be cancelled is to have its input closed", async ()
 });
 
 Deno.test("build process: on a machine without a GPU the real child says why nothing is built", async () => {
-  const { result, error } = await startBuild({ question, onLine() {}, args: ["--log-level", "error"] }).ended;
+  const { result, error } = await startBuild({ question, config, onLine() {}, args: ["--log-level", "error"] }).ended;
   assert.notEqual(result, "built");
   assert.ok(error!.code.length > 0 && error!.remedy.length > 0, JSON.stringify(error));
 });

@@ -104,3 +104,38 @@ Deno.test("builds: closing cancels what runs and what waits, and begins nothing"
   assert.deepEqual([started.length, builds.closed, builds.status("b").state], [1, true, "cancelled"]);
   assert.ok(told > 0);
 });
+
+Deno.test("builds: two kinds of GPU have an engine each, built one after the other, and the one under way is told", async () => {
+  const { builds, started, taken } = scriptedBuilds(["codes"], undefined, ["Small", "Large"]);
+  assert.deepEqual([builds.status("codes").state, builds.status("codes").gpu], ["none", "Small"]);
+  builds.start("codes", "Large");
+  assert.deepEqual([builds.isUnderWay("codes", "Large"), builds.isUnderWay("codes", "Small")], [true, false]);
+  builds.start("codes", "Small");
+  await settled();
+  assert.deepEqual(started.map(({ kind }) => kind), ["Large"]);
+  assert.deepEqual([builds.status("codes").state, builds.status("codes").gpu], ["running", "Large"]);
+  started[0]!.end("failed", { code: "BUILD_FAILED", detail: "No", remedy: "None" });
+  await settled();
+  assert.deepEqual(started.map(({ kind }) => kind), ["Large", "Small"]);
+  assert.deepEqual([builds.status("codes").state, builds.status("codes").gpu], ["running", "Small"]);
+  started[1]!.end("built");
+  await settled();
+  assert.deepEqual(taken, ["codes on Small"]);
+  assert.deepEqual(
+    [builds.status("codes").state, builds.status("codes").gpu, builds.isUnderWay("codes")],
+    ["failed", "Large", false],
+    "what is missing is told before what is done",
+  );
+  await builds.close();
+});
+
+Deno.test("builds: to cancel a model's build is to cancel those of all kinds", async () => {
+  const { builds, started } = scriptedBuilds(["codes"], undefined, ["Small", "Large"]);
+  for (const kind of ["Small", "Large"]) builds.start("codes", kind);
+  await settled();
+  builds.cancel("codes");
+  await settled();
+  assert.deepEqual([started.length, builds.status("codes").state, builds.isUnderWay("codes")], [1, "cancelled", false]);
+  assert.throws(() => builds.cancel("codes"), { code: "BUILD_NOT_RUNNING" });
+  await builds.close();
+});

@@ -6,6 +6,7 @@ import { ServingManager, type ServingOptions } from "../../../src/serving/manage
 import { picturesPerWorker } from "../../../src/serving/policy/load.ts";
 import { FakeClock, settled } from "../fake_clock.ts";
 import { FAKE_BACKEND, FAKE_MODEL, fakeAnswer, FakeWorker } from "../fake_worker.ts";
+import { until } from "../../until.ts";
 
 const PICTURES = picturesPerWorker({ batch: 1, lanes: 1 });
 
@@ -61,8 +62,20 @@ const codeOf = (promise: Promise<unknown>): Promise<string> =>
 
 const many = <T>(count: number, make: () => T): T[] => Array.from({ length: count }, make);
 
-/** Digests are made on another thread. */
-const digested = () => new Promise((resolve) => setTimeout(resolve, 20));
+/** Digests that are being made on another thread. */
+let digests = 0;
+const digest = crypto.subtle.digest.bind(crypto.subtle);
+crypto.subtle.digest = (algorithm, data) => {
+  digests++;
+  return digest(algorithm, data).finally(() => digests--);
+};
+
+/** All is done that had to wait for a digest. */
+async function digested(): Promise<void> {
+  await settled();
+  await until("digested", () => digests === 0, { everyMs: 0 });
+  await settled();
+}
 
 Deno.test("manager: before the first worker is ready requests are told so", async () => {
   const worker = new FakeWorker({ loading: true });

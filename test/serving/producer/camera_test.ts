@@ -4,7 +4,10 @@ import { fileURLToPath } from "node:url";
 import sharp from "sharp";
 import type { Detection } from "../../../src/detect/detection.ts";
 import { photoPaths } from "../../end_to_end/photos.ts";
-import { isAlive, startServe, writeTinyModel } from "../../http/serve_process.ts";
+import { isAlive, killQuietly } from "../../server/process.ts";
+import { ServeProcess } from "../../server/serve_process.ts";
+import { writeTinyModel } from "../../server/tiny_model.ts";
+import { pause, until } from "../../until.ts";
 
 const folder = Deno.makeTempDirSync({ prefix: "trtd-test-" });
 const model = writeTinyModel(folder);
@@ -44,7 +47,7 @@ const rings = (pid: number): string[] =>
   });
 
 const serveTiny = (socket: string, ...flags: string[]) =>
-  startServe(["--model", model, "--backend", "onnxruntime", "--producer-socket", socket, ...flags]);
+  ServeProcess.start(["--model", model, "--backend", "onnxruntime", "--producer-socket", socket, ...flags]);
 
 for (const flags of [[], ["--in-process"]]) {
   Deno.test({
@@ -54,7 +57,7 @@ for (const flags of [[], ["--in-process"]]) {
       const socket = join(folder, "sockets", "producers");
       await using serve = await serveTiny(socket, ...flags);
       await serve.ready();
-      const before = rings(serve.child.pid).length;
+      const before = rings(serve.pid).length;
       assert.equal(before, flags.length === 0 ? 4 : 2, "a worker's ring, a spare one and two of producers");
       for (const [width, height] of [[1152, 640], [101, 67]] as const) {
         const size = ["--width", `${width}`, "--height", `${height}`];
@@ -67,12 +70,12 @@ for (const flags of [[], ["--in-process"]]) {
           assert.equal(detections[0]!.label, "qr_code");
         }
       }
-      assert.equal(rings(serve.child.pid).length, before);
-      const workers = serve.workers();
-      serve.child.kill("SIGTERM");
-      assert.equal((await serve.child.status).code, 0, serve.stderr());
+      assert.equal(rings(serve.pid).length, before);
+      const workers = serve.workers;
+      serve.kill("SIGTERM");
+      assert.equal((await serve.status).code, 0, serve.stderr);
       assert.deepEqual(workers.filter(isAlive), []);
-      assert.deepEqual(rings(serve.child.pid), []);
+      assert.deepEqual(rings(serve.pid), []);
       assert.throws(() => Deno.lstatSync(socket), Deno.errors.NotFound);
     },
   });
@@ -83,7 +86,7 @@ Deno.test({
   ignore: !python,
   async fn() {
     const socket = join(folder, "same");
-    await using serve = await startServe(["--backend", "onnxruntime", "--producer-socket", socket]);
+    await using serve = await ServeProcess.start(["--backend", "onnxruntime", "--producer-socket", socket]);
     await serve.ready();
     const photo = photoPaths()[0]!;
     const { data, info } = await sharp(Deno.readFileSync(photo)).removeAlpha().raw().toBuffer({
@@ -132,25 +135,24 @@ Deno.test({
     const killing = (async () => {
       for (let i = 0; i < 3 && running; i++) {
         await serve.ready();
-        await new Promise((resolve) => setTimeout(resolve, 300));
-        const [worker] = serve.workers();
-        if (worker !== undefined) Deno.kill(worker, "SIGKILL");
+        await pause(300);
+        for (const worker of serve.workers) killQuietly(worker);
       }
     })();
     const { code, answers, stderr } = await camera(socket, "--frames", "1500", "--width", "320", "--height", "240");
     running = false;
     await killing;
     const errors = answers.filter(({ type }) => type === "error");
-    assert.equal(code, 0, stderr + JSON.stringify(errors) + serve.stderr());
+    assert.equal(code, 0, stderr + JSON.stringify(errors) + serve.stderr);
     assert.equal(new Set(answers.filter(({ type }) => type === "result").map(({ id }) => id)).size, 1500);
     await serve.ready();
-    const [worker] = serve.workers();
-    serve.child.kill("SIGKILL");
-    await serve.child.status;
-    for (let i = 0; i < 300 && isAlive(worker!); i++) await new Promise((resolve) => setTimeout(resolve, 10));
-    assert.ok(rings(serve.child.pid).length <= 1, "what no worker had open is removed at the next start");
+    const worker = await serve.worker();
+    serve.kill("SIGKILL");
+    await serve.status;
+    await until("rid of the worker", () => !isAlive(worker));
+    assert.ok(rings(serve.pid).length <= 1, "what no worker had open is removed at the next start");
     await using next = await serveTiny(socket);
-    assert.deepEqual(rings(serve.child.pid), []);
+    assert.deepEqual(rings(serve.pid), []);
     await next.ready();
     assert.equal((await camera(socket, "--frames", "1")).code, 0, "the dead server's socket is taken over");
   },
@@ -178,7 +180,7 @@ Deno.test({
       await reader.cancel();
     }
     assert.equal((await camera(socket, "--frames", "3")).code, 0);
-    const [worker] = serve.workers();
+    const worker = await serve.worker();
     const deleting = `
 import json, mmap, os, socket, sys
 s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); lines = s.makefile("r")
@@ -187,14 +189,12 @@ os.unlink(json.loads(lines.readline())["path"])
 `;
     const { success } = await new Deno.Command("python3", { args: ["-c", deleting, socket] }).output();
     assert.equal(success, true);
-    Deno.kill(worker!, "SIGKILL");
-    for (let i = 0; i < 200 && (serve.workers()[0] ?? worker) === worker; i++) {
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
+    Deno.kill(worker, "SIGKILL");
+    await serve.worker(worker);
     await serve.ready();
     for (let i = 0; i < 2; i++) {
       const { code, stderr } = await camera(socket, "--frames", "3");
-      assert.equal(code, 0, stderr + serve.stderr());
+      assert.equal(code, 0, stderr + serve.stderr);
     }
     await serve.says(/has deleted its ring/);
   },

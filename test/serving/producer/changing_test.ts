@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { setImmediate } from "node:timers";
 import sharp from "sharp";
-import { startServe, writeTinyModel } from "../../http/serve_process.ts";
+import { ServeProcess } from "../../server/serve_process.ts";
+import { writeTinyModel } from "../../server/tiny_model.ts";
 import { TestProducer, write } from "./fixture.ts";
 
 const folder = Deno.makeTempDirSync({ prefix: "trtd-test-" });
@@ -15,9 +16,16 @@ Deno.test("producer: pictures that are changed while they are read are answered 
   const files = await Promise.all([sharp(noise, raw).jpeg().toBuffer(), sharp(noise, raw).webp().toBuffer()]);
   const bomb = await sharp({ create: { width: 9000, height: 9000, channels: 3, background: "red" } }).jpeg().toBuffer();
   const path = join(folder, "changing");
-  await using serve = await startServe(["--model", model, "--backend", "onnxruntime", "--producer-socket", path]);
+  await using serve = await ServeProcess.start([
+    "--model",
+    model,
+    "--backend",
+    "onnxruntime",
+    "--producer-socket",
+    path,
+  ]);
   await serve.ready();
-  const [worker] = serve.workers();
+  const worker = await serve.worker();
   const producer = await TestProducer.connect(path);
   const slotBytes = 524_288;
   await producer.say({ type: "hello", protocol: 1, slot_bytes: slotBytes });
@@ -51,14 +59,21 @@ Deno.test("producer: pictures that are changed while they are read are answered 
   assert.ok(codes.size > 1, "some were changed in time");
   await producer.say({ type: "detect", id: 0, slot: 0, kind: "rgb", width: 2, height: 2 });
   assert.equal((await producer.next())["type"], "result");
-  assert.deepEqual(serve.workers(), [worker], serve.stderr());
+  assert.deepEqual(serve.workers, [worker], serve.stderr);
   ring.close();
   producer.close();
 });
 
 Deno.test("producer: SIGTERM loses no request in flight, and refuses those that come later", async () => {
   const path = join(folder, "stopping");
-  await using serve = await startServe(["--model", model, "--backend", "onnxruntime", "--producer-socket", path]);
+  await using serve = await ServeProcess.start([
+    "--model",
+    model,
+    "--backend",
+    "onnxruntime",
+    "--producer-socket",
+    path,
+  ]);
   await serve.ready();
   const producer = await TestProducer.connect(path);
   await producer.say({ type: "hello", protocol: 1, slot_bytes: 1_048_576 });
@@ -66,7 +81,7 @@ Deno.test("producer: SIGTERM loses no request in flight, and refuses those that 
   const detect = { type: "detect", kind: "rgb", width: 640, height: 480 };
   for (let slot = 0; slot < Number(slots); slot++) await producer.say({ ...detect, id: slot, slot });
   const answers = [await producer.next()];
-  serve.child.kill("SIGTERM");
+  serve.kill("SIGTERM");
   for (let id = Number(slots); id < 1000 && answers.at(-1)!["code"] !== "SHUTTING_DOWN"; id++) {
     const said = producer.say({ ...detect, id, slot: answers.at(-1)!["slot"] }).then(() => true, () => false);
     if (!await said) break;
@@ -74,7 +89,7 @@ Deno.test("producer: SIGTERM loses no request in flight, and refuses those that 
   }
   await producer.ended;
   answers.push(...producer.told);
-  assert.equal((await serve.child.status).code, 0, serve.stderr());
+  assert.equal((await serve.status).code, 0, serve.stderr);
   const kinds = new Set(answers.map(({ type, code }) => code ?? type));
   assert.ok(kinds.has("result"));
   assert.deepEqual([...kinds].filter((kind) => kind !== "result" && kind !== "SHUTTING_DOWN"), []);

@@ -6,6 +6,7 @@ import type { LineTimes } from "../../../src/serving/producer/producer_lines.ts"
 import { ProducerSocket } from "../../../src/serving/producer/producer_socket.ts";
 import { Ring } from "../../../src/serving/ring/ring.ts";
 import { FAKE_MODEL, type FakeWorker } from "../fake_worker.ts";
+import { until } from "../../until.ts";
 
 export const folder = Deno.makeTempDirSync({ prefix: "trtd-test-" });
 globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
@@ -33,9 +34,7 @@ export class TestProducer {
 
   /** The next line of all that came. */
   async next(): Promise<Record<string, unknown>> {
-    for (let i = 0; i < 1000 && this.told.length === 0 && !this.#over; i++) {
-      await new Promise((resolve) => setTimeout(resolve, 2));
-    }
+    await until("told anything", () => this.told.length > 0 || this.#over, { everyMs: 1 });
     return this.told.shift() ?? assert.fail("No line came");
   }
 
@@ -69,14 +68,14 @@ export const FILE = { kind: "file", width: undefined, height: undefined };
 export interface FixtureOptions {
   /** @default 1 */
   readonly rings?: number;
-  /** @default 5000 */
+  /** @default 120000 */
   readonly requestTimeoutMs?: number;
   readonly times?: LineTimes;
 }
 
 /** Rings have 128 KiB. */
 export async function fixture(worker: FakeWorker, options: FixtureOptions = {}) {
-  const { rings = 1, requestTimeoutMs = 5000, times = {} } = options;
+  const { rings = 1, requestTimeoutMs = 120_000, times = {} } = options;
   const errors: string[] = [];
   const path = join(folder, `socket-${crypto.randomUUID().slice(0, 8)}`);
   const manager = new ServingManager({
@@ -118,6 +117,13 @@ export async function greeted(path: string, slot_bytes = 8192): Promise<{ produc
   const { type, path: file } = await producer.next();
   assert.equal(type, "ring");
   return { producer, ring: Deno.openSync(file as string, { read: true, write: true }) };
+}
+
+/** {@link greeted}, once a ring is free. */
+export async function greetedAtLast(path: string): ReturnType<typeof greeted> {
+  let visit: Awaited<ReturnType<typeof greeted>> | undefined;
+  await until("given a ring", async () => (visit = await greeted(path).catch(() => undefined)) !== undefined);
+  return visit!;
 }
 
 /** Write into a ring. */

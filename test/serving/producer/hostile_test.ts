@@ -2,28 +2,26 @@
 import assert from "node:assert/strict";
 import { frameBytes } from "../../../src/serving/worker/packed_frame.ts";
 import { bytesOf, FakeWorker } from "../fake_worker.ts";
-import { fixture, greeted, TestProducer } from "./fixture.ts";
+import { fixture, greeted, greetedAtLast, TestProducer } from "./fixture.ts";
+import { pause, until } from "../../until.ts";
 
 const HELLO = { type: "hello", protocol: 1, slot_bytes: 8192 };
 const DETECT = { type: "detect", id: 1, slot: 0, kind: "rgb", width: 2, height: 2 };
 
 /** A whole visit of somebody who does everything right. */
 async function isServed(path: string): Promise<void> {
-  for (let i = 0; i < 200; i++) {
+  await until("given a ring", async () => {
     const producer = await TestProducer.connect(path);
     await producer.say(HELLO);
     const ring = await producer.next();
-    if (ring["code"] === "PRODUCERS_FULL") {
-      producer.close();
-      await new Promise((resolve) => setTimeout(resolve, 10));
-      continue;
+    if (ring["code"] !== "PRODUCERS_FULL") {
+      await producer.say(DETECT);
+      const { type, free } = await producer.next();
+      assert.deepEqual([type, free], ["result", true]);
     }
-    await producer.say(DETECT);
-    const { type, free } = await producer.next();
     producer.close();
-    return assert.deepEqual([type, free], ["result", true]);
-  }
-  assert.fail("No ring has become free");
+    return ring["code"] !== "PRODUCERS_FULL";
+  });
 }
 
 /** Numbers from 0 to 1, the same in every run (mulberry32). */
@@ -72,7 +70,7 @@ Deno.test("producer: a ring that its producer cut short or made longer is whole 
 });
 
 Deno.test("producer: a thousand connections that say nothing are told or cut off, and cost nobody a ring", async () => {
-  await using server = await fixture(new FakeWorker(), { times: { firstMs: 300 } });
+  await using server = await fixture(new FakeWorker(), { times: { firstMs: 2000 } });
   const { producer, ring } = await greeted(server.path);
   const before = openFiles();
   for (let round = 0; round < 10; round++) {
@@ -82,15 +80,14 @@ Deno.test("producer: a thousand connections that say nothing are told or cut off
     for (const one of silent) one.close();
     await Promise.all(silent.map(({ ended }) => ended));
   }
-  for (let i = 0; i < 200 && openFiles() > before; i++) await new Promise((resolve) => setTimeout(resolve, 10));
-  assert.ok(openFiles() <= before, `${openFiles()} files are open, before it were ${before}`);
+  await until("closed", () => openFiles() <= before, { tells: () => `${openFiles()} files, before it were ${before}` });
   ring.close();
   producer.close();
   await isServed(server.path);
 });
 
 Deno.test("producer: who asks without end and never reads is cut off, and its ring is free again", async () => {
-  await using server = await fixture(new FakeWorker(), { times: { readMs: 300 } });
+  await using server = await fixture(new FakeWorker(), { times: { readMs: 1500 } });
   const mute = await Deno.connect({ transport: "unix", path: server.path });
   const text = [HELLO, ...Array.from({ length: 500 }, (_, id) => ({ ...DETECT, id, slot: id % 16 }))]
     .map((line) => `${JSON.stringify(line)}\n`).join("");
@@ -103,18 +100,14 @@ Deno.test("producer: who asks without end and never reads is cut off, and its ri
     assert.fail("Everything was taken");
   })();
   const end = flooding.catch((error) => error);
-  for (let i = 0; i < 500 && server.errors.at(-1) !== "REQUEST_INVALID"; i++) {
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  assert.equal(server.errors.at(-1), "REQUEST_INVALID");
+  await until("cut off", () => server.errors.at(-1) === "REQUEST_INVALID", { tells: () => server.errors.at(-1) });
   await isServed(server.path);
   // Deno 2.6 does not end a write when its connection is closed, only when the other end reads or goes.
   const buffer = new Uint8Array(65_536);
   while (await mute.read(buffer).catch(() => null) !== null);
   assert.ok(!(await end instanceof assert.AssertionError));
   mute.close();
-  for (let i = 0; i < 500 && server.socket.connections > 0; i++) await new Promise((resolve) => setTimeout(resolve, 2));
-  assert.equal(server.socket.connections, 0);
+  await until("alone", () => server.socket.connections === 0);
 });
 
 Deno.test("producer: a hundred requests in a row that cannot be answered end the connection", async () => {
@@ -134,7 +127,7 @@ Deno.test("producer: a server that stops answers what it has, refuses the rest, 
   await using server = await fixture(worker);
   const { producer, ring } = await greeted(server.path);
   await producer.say(DETECT);
-  for (let i = 0; i < 500 && worker.held.length === 0; i++) await new Promise((resolve) => setTimeout(resolve, 2));
+  await until("asked", () => worker.held.length > 0);
   const drained = server.socket.drain();
   await producer.say({ ...DETECT, id: 2, slot: 1 });
   const refused = await producer.next();
@@ -159,7 +152,7 @@ Deno.test("producer: however the bytes arrive, the answers are the same", async 
     const most = [1, 7, 64, 4096][round % 4]!;
     for (let at = 0; at < bytes.length;) {
       at += await connection.write(bytes.subarray(at, at + 1 + Math.floor(random() * most)));
-      if (random() < 0.02) await new Promise((resolve) => setTimeout(resolve, 1));
+      if (random() < 0.02) await pause(1);
     }
     assert.equal((await producer.next())["type"], "ring");
     const ids = new Set<unknown>();
@@ -175,15 +168,13 @@ Deno.test("producer: however the bytes arrive, the answers are the same", async 
     assert.deepEqual([...ids].sort(), lines.slice(1).map((line) => (line as { id: string }).id));
     producer.close();
     await producer.ended;
-    for (let i = 0; i < 100 && server.socket.connections > 0; i++) {
-      await new Promise((resolve) => setTimeout(resolve, 2));
-    }
+    await until("alone", () => server.socket.connections === 0);
   }
 });
 
 Deno.test("producer: 400 broken messages are answered or end the connection, and no picture leaves its slot", async () => {
   const worker = new FakeWorker();
-  await using server = await fixture(worker, { times: { firstMs: 300, lineMs: 300 } });
+  await using server = await fixture(worker, { times: { firstMs: 2000, lineMs: 2000 } });
   const random = seeded(42);
   const pick = <T>(values: readonly T[]): T => values[Math.floor(random() * values.length)]!;
   const odd = [-1, 0, 1, 2, 15, 16, 17, 63, 2 ** 31, 2 ** 32, 2 ** 53, 1e300, 0.5, "", "0", "é", null, true, [], {}];
@@ -228,16 +219,5 @@ Deno.test("producer: 400 broken messages are answered or end the connection, and
   }
   await isServed(server.path);
 });
-
-async function greetedAtLast(path: string): Promise<Awaited<ReturnType<typeof greeted>>> {
-  for (let i = 0; i < 200; i++) {
-    try {
-      return await greeted(path);
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-  }
-  assert.fail("No ring has become free");
-}
 
 const openFiles = (): number => [...Deno.readDirSync("/proc/self/fd")].length;

@@ -4,7 +4,8 @@ import type { WorkerRequest } from "../../../src/serving/detection_worker.ts";
 import { ProducerSocket } from "../../../src/serving/producer/producer_socket.ts";
 import { PNG } from "../../http/fixtures.ts";
 import { bytesOf, FAKE_MODEL, FakeWorker } from "../fake_worker.ts";
-import { FILE, fixture, folder, greeted, SETTINGS, TestProducer, write } from "./fixture.ts";
+import { FILE, fixture, folder, greeted, greetedAtLast, SETTINGS, TestProducer, write } from "./fixture.ts";
+import { until } from "../../until.ts";
 
 Deno.test("producer: hello is answered with a ring that only this user can open, and its slots", async () => {
   await using server = await fixture(new FakeWorker());
@@ -113,7 +114,7 @@ Deno.test("producer: nonsense ends the connection with its reason", async () => 
     [[], "REQUEST_INVALID"],
     [['{"type":'], "REQUEST_INVALID"],
   ];
-  await using server = await fixture(new FakeWorker(), { times: { firstMs: 100, lineMs: 100 } });
+  await using server = await fixture(new FakeWorker(), { times: { firstMs: 1000, lineMs: 1000 } });
   for (const [lines, code] of scripts) {
     const producer = await TestProducer.connect(server.path);
     for (const line of lines) await producer.say(line).catch(() => {});
@@ -121,7 +122,7 @@ Deno.test("producer: nonsense ends the connection with its reason", async () => 
     if (answer["type"] === "ring") answer = await producer.next();
     assert.deepEqual([answer["type"], answer["id"], answer["code"]], ["error", null, code]);
     await producer.ended;
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await until("rid of it", () => server.socket.connections === 0);
   }
 });
 
@@ -130,7 +131,7 @@ Deno.test("producer: more than there are rings are refused, and a ring is free a
   await using server = await fixture(worker);
   const { producer, ring } = await greeted(server.path);
   await producer.say({ type: "detect", id: 1, slot: 0, kind: "rgb", width: 2, height: 2 });
-  for (let i = 0; i < 500 && worker.held.length === 0; i++) await new Promise((resolve) => setTimeout(resolve, 2));
+  await until("asked", () => worker.held.length > 0);
   const refused = async () => {
     const other = await TestProducer.connect(server.path);
     await other.say({ type: "hello", protocol: 1, slot_bytes: 4096 });
@@ -140,11 +141,10 @@ Deno.test("producer: more than there are rings are refused, and a ring is free a
   };
   assert.equal(await refused(), "PRODUCERS_FULL");
   producer.close();
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await until("rid of the producer", () => server.socket.connections === 0);
   assert.equal(await refused(), "PRODUCERS_FULL", "a worker may still read the ring");
   worker.held[0]!.answer();
-  await new Promise((resolve) => setTimeout(resolve, 20));
-  const next = await greeted(server.path);
+  const next = await greetedAtLast(server.path);
   next.ring.close();
   next.producer.close();
   ring.close();

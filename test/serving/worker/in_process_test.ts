@@ -36,7 +36,7 @@ const requestOf = (picture: ServedPicture, options = {}, annotate = false) => ({
   picture,
   options,
   annotate,
-  deadline: Date.now() + 10_000,
+  deadline: Date.now() + 120_000,
 });
 
 Deno.test("in process: pictures reach the detector as files and as raw frames, from memory and from a ring", async () => {
@@ -67,6 +67,21 @@ Deno.test("in process: a model that cannot be loaded says why", async () => {
   const worker = new InProcessWorker(MODEL, SETTINGS, () => Promise.reject(failure));
   await assert.rejects(worker.ready, { code: "MODEL_INVALID" });
   await worker.close();
+});
+
+Deno.test("in process: a lost device ends it and fails what waits, also when no answer tells of it", async () => {
+  const fault = Promise.withResolvers<TrtdError>();
+  const detector = {
+    ...detectorOf([]),
+    fault: fault.promise,
+    detectBatch: () => new Promise<DetectionResult[]>(() => {}),
+  };
+  const worker = new InProcessWorker(MODEL, SETTINGS, () => Promise.resolve(detector));
+  await worker.ready;
+  const waiting = worker.detect(requestOf(pictureFile(Uint8Array.of(9))));
+  fault.resolve(new TrtdError("GPU_FAULT", "CUDA error 700"));
+  await assert.rejects(waiting, { code: "WORKER_DIED" });
+  assert.equal((await worker.ended).cause, "gpu_fault");
 });
 
 Deno.test("in process: rows without gaps are not copied, and rows that overlap or end early are refused", () => {

@@ -6,8 +6,10 @@ import { pictureFile, type WorkerRequest } from "../../../src/serving/detection_
 import { Ring } from "../../../src/serving/ring/ring.ts";
 import { RingPool } from "../../../src/serving/ring/ring_pool.ts";
 import { WorkerProcess } from "../../../src/serving/worker/worker_process.ts";
-import { isAlive, writeTinyModel } from "../../http/serve_process.ts";
+import { isAlive, killQuietly } from "../../server/process.ts";
+import { writeTinyModel } from "../../server/tiny_model.ts";
 import { grayPicture } from "../gray_picture.ts";
+import { until } from "../../until.ts";
 
 const folder = Deno.makeTempDirSync({ prefix: "trtd-test-" });
 const rings = RingPool.create(1, { bytes: 1_048_576, folder });
@@ -34,7 +36,7 @@ const request = (extra: Partial<WorkerRequest> = {}): WorkerRequest => ({
   picture: pictureFile(grayPicture()),
   options: {},
   annotate: false,
-  deadline: Date.now() + 10_000,
+  deadline: Date.now() + 120_000,
   ...extra,
 });
 
@@ -57,6 +59,26 @@ Deno.test("worker: it loads the model and answers those that are asked", async (
   assert.ok(worker.rssBytes! > 10_000_000);
   await worker.close();
   assert.equal(isAlive(worker.pid), false);
+});
+
+Deno.test("worker: its allocator has two arenas, or as many as the environment says", async () => {
+  const arenasOf = async (): Promise<string | undefined> => {
+    const worker = start(tiny);
+    await worker.ready;
+    const entries = Deno.readTextFileSync(`/proc/${worker.pid}/environ`).split("\0");
+    await worker.close();
+    return entries.find((entry) => entry.startsWith("MALLOC_ARENA_MAX="));
+  };
+  const before = Deno.env.get("MALLOC_ARENA_MAX");
+  try {
+    Deno.env.delete("MALLOC_ARENA_MAX");
+    assert.equal(await arenasOf(), "MALLOC_ARENA_MAX=2");
+    Deno.env.set("MALLOC_ARENA_MAX", "7");
+    assert.equal(await arenasOf(), "MALLOC_ARENA_MAX=7");
+  } finally {
+    if (before === undefined) Deno.env.delete("MALLOC_ARENA_MAX");
+    else Deno.env.set("MALLOC_ARENA_MAX", before);
+  }
 });
 
 Deno.test("worker: failures come back with their codes and it goes on", async () => {
@@ -133,10 +155,10 @@ Deno.test("worker: its end tells the cause", async () => {
     const worker = start(tiny);
     await worker.ready;
     // Rust's handler of stack overflows takes the first SIGSEGV that no access caused.
-    for (let i = 0; i < 100 && isAlive(worker.pid); i++) {
-      Deno.kill(worker.pid, signal);
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
+    await until("dead", () => {
+      killQuietly(worker.pid, signal);
+      return !isAlive(worker.pid);
+    }, { everyMs: 10 });
     assert.deepEqual(await worker.ended, { cause, how: signal });
   }
 });
@@ -174,10 +196,7 @@ Deno.test("worker: when its manager is killed it ends and removes the shared mem
   manager.kill("SIGKILL");
   await manager.status;
   await reader.cancel();
-  for (let i = 0; i < 200 && (isAlive(worker) || ringOf(manager.pid).length > 1); i++) {
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  assert.equal(isAlive(worker), false);
+  await until("rid of the worker and its ring", () => !isAlive(worker) && ringOf(manager.pid).length <= 1);
   assert.equal(ringOf(manager.pid).length, 1, "the spare ring is removed at the next start");
 });
 

@@ -59,7 +59,6 @@ export interface FakeOutcome {
   readonly log: string;
   /** Names of all files that are left. */
   readonly files: readonly string[];
-  readonly ms: number;
 }
 
 const FIXED = [1, 3, 640, 1152];
@@ -121,18 +120,16 @@ async function buildIn(modelsDir: string, build: FakeBuild): Promise<FakeOutcome
   const cache = openEngineCache({ modelsDir, userCacheDir: null });
   const gpus = capability === null ? "" : `NVIDIA Fake:${capability}:24564`;
   const env = { TRTD_FAKE: script, TRTD_FAKE_GPUS: gpus, ...build.env };
-  const begun = performance.now();
   let result: ObtainedEngine | null = null;
   let failure: BuildFailure | null = null;
   try {
     const program = { ...thisProgram(), env };
-    result = await obtainEngine(cache, request, { program, timeLimitMs: 20_000, ...options });
+    result = await obtainEngine(cache, request, { program, timeLimitMs: 120_000, ...options });
   } catch (thrown) {
     if (!(thrown instanceof BuildFailure)) throw thrown;
     failure = thrown;
   }
-  const ms = performance.now() - begun;
-  return { result, failure, log: logText(modelsDir), files: filesUnder(join(modelsDir, "trt")), ms };
+  return { result, failure, log: logText(modelsDir), files: filesUnder(join(modelsDir, "trt")) };
 }
 
 function logText(modelsDir: string): string {

@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { childEnd } from "../../../../src/tensorrt/build/child/child_end.ts";
 import { type BuildJob, frameFrom } from "../../../../src/tensorrt/build/child/messages.ts";
 import { runChild, type RunChildOptions } from "../../../../src/tensorrt/build/child/run_child.ts";
+import { isAlive, killQuietly } from "../../../server/process.ts";
+import { until } from "../../../until.ts";
 
 const built = {
   outcome: "built",
@@ -24,14 +26,13 @@ async function play(script: string, options: Partial<RunChildOptions> = {}) {
     const path = join(folder, "child.ts");
     await Deno.writeTextFile(path, script);
     const lines: string[] = [];
-    const begun = performance.now();
     const facts = await runChild({ path: Deno.execPath(), args: ["run", "-A", "--no-config", path], env: {} }, job, {
-      timeLimitMs: 15_000,
+      timeLimitMs: 120_000,
       countMemoryKills: () => 0,
       ...options,
       onLines: (more) => lines.push(...more),
     });
-    return { facts, end: childEnd(facts), lines, ms: performance.now() - begun };
+    return { facts, end: childEnd(facts), lines };
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
@@ -53,34 +54,38 @@ Deno.test("child: the job is its first line, and what it prints beside its repor
 });
 
 Deno.test("child: one that reports and does not go is sent away, and its report counts", async () => {
-  const { facts, end, ms } = await play(`${print(report)} setTimeout(() => {}, 60_000);`, { lingerMs: 200 });
+  const { facts, end } = await play(`${print(report)} setTimeout(() => {}, 600_000);`, { lingerMs: 200 });
   assert.equal(facts.ended, "lingering");
   assert.equal(end.kind, "built");
-  assert(ms < 10_000);
 });
 
 Deno.test("child: a grandchild in another group that holds the pipe does not hold the build", async () => {
-  const { end, ms } = await play(`
-    new Deno.Command("sleep", { args: ["8"], detached: true, stdout: "inherit", stderr: "inherit" }).spawn().unref();
+  const { end, lines } = await play(`
+    const options = { args: ["600"], detached: true, stdout: "inherit", stderr: "inherit" };
+    const sleep = new Deno.Command("sleep", options).spawn();
+    sleep.unref();
+    console.error(sleep.pid);
     ${print(report)}
     Deno.exit(0);
   `);
+  const grandchild = Number(lines[0]);
+  const outlived = isAlive(grandchild);
+  killQuietly(grandchild);
   assert.equal(end.kind, "built");
-  assert(ms < 7_000, `${ms} ms`);
+  assert(outlived, "it was not waited for");
 });
 
 Deno.test("child: at its time limit it is ended with all that it started", async () => {
   const { end, lines } = await play(
     `
-    const { pid } = new Deno.Command("sleep", { args: ["60"] }).spawn();
+    const { pid } = new Deno.Command("sleep", { args: ["600"] }).spawn();
     console.error(pid);
-    setTimeout(() => {}, 60_000);
+    setTimeout(() => {}, 600_000);
   `,
-    { timeLimitMs: 1_500 },
+    { timeLimitMs: 3_000 },
   );
   assert.equal(end.kind, "timed-out");
-  const command = await Deno.readTextFile(`/proc/${Number(lines[0])}/cmdline`).catch(() => "");
-  assert.doesNotMatch(command, /sleep/);
+  if (lines[0] !== undefined) await until("gone", () => !isAlive(Number(lines[0])));
 });
 
 Deno.test("child: one that ends with nothing said, or with nonsense, is lost", async () => {
