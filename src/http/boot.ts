@@ -2,6 +2,7 @@
 import { TrtdError } from "../errors.ts";
 import { problemResponse } from "./problem.ts";
 import { requestIdFrom } from "./request/request_id.ts";
+import type { EarlyRefusal } from "./early_refusal.ts";
 import type { AppEnv } from "./service.ts";
 
 type Answer = (request: Request, env: AppEnv["Bindings"]) => Response | Promise<Response>;
@@ -9,11 +10,15 @@ type Answer = (request: Request, env: AppEnv["Bindings"]) => Response | Promise<
 /** Answers for an application that is made while the server listens. */
 export class Boot {
   #app: Answer | undefined;
+  #early: EarlyRefusal | undefined;
 
-  /** From now on the application answers. */
-  open(app: Answer): void {
+  /** From now on the application answers what is not refused before. */
+  open(app: Answer, early: EarlyRefusal): void {
     this.#app = app;
+    this.#early = early;
   }
+
+  readonly early: EarlyRefusal = (incoming) => this.#early?.(incoming) ?? null;
 
   answer(request: Request, env: AppEnv["Bindings"]): Response | Promise<Response> {
     if (this.#app !== undefined) return this.#app(request, env);

@@ -2,10 +2,11 @@
 import { deflateSync } from "node:zlib";
 import { type AccessSettings, Guard } from "../../src/http/access/guard.ts";
 import { createApp } from "../../src/http/app.ts";
+import { earlyRefusal } from "../../src/http/early_refusal.ts";
 import { BodyBudget } from "../../src/http/request/body.ts";
 import { Metrics } from "../../src/http/metrics/metrics.ts";
 import { HttpServer, type ServerSettings } from "../../src/http/listen/server.ts";
-import type { EngineStatuses, HttpSettings } from "../../src/http/service.ts";
+import type { EngineStatuses, HttpSettings, Served } from "../../src/http/service.ts";
 import type { Model } from "../../src/models/model.ts";
 import { SYSTEM_CLOCK } from "../../src/serving/clock.ts";
 import { EngineBuilds } from "../../src/serving/engine/engine_builds.ts";
@@ -129,7 +130,7 @@ export async function testServer(options: TestServerOptions = {}): Promise<TestS
     ...options.http,
   };
   const guard = await Guard.open({ ...settings, ...options.access });
-  const app = createApp({
+  const served: Served = {
     guard,
     service: manager,
     engines: options.engines ?? NO_ENGINES,
@@ -140,11 +141,12 @@ export async function testServer(options: TestServerOptions = {}): Promise<TestS
     settings,
     models: [MODEL],
     budget: new BodyBudget(12 * settings.max_body_bytes),
-  });
+  };
+  const app = createApp(served);
   const server = await HttpServer.listen(
     settings,
     (request, env) => app.fetch(request, env),
-    (error) => metrics.error(error),
+    { onRefused: (error) => metrics.error(error), early: earlyRefusal(served) },
   );
   await new Promise((resolve) => setTimeout(resolve, 0));
   return {

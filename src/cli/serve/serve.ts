@@ -39,7 +39,7 @@ export const serveCommand: CliCommand = {
     const server = await HttpServer.listen(
       config,
       (request, env) => boot.answer(request, env),
-      (error) => service?.metrics.error(error),
+      { onRefused: (error) => service?.metrics.error(error), early: boot.early },
     );
     try {
       const models = await Promise.race([findModels(context), signals.first]);
@@ -47,7 +47,7 @@ export const serveCommand: CliCommand = {
       const places = await Promise.race([findPlaces(config), signals.first]);
       if (places === undefined) return EXIT.fine;
       service = await startService(context, { models, places, guard });
-      boot.open(service.answer);
+      boot.open(service.answer, service.refuseEarly);
       announce(server, service.models, flags["json"] === true, terminal);
       warn(server, guard, terminal);
       await stopOf(service, signals).catch((error) => refuseRest(error, { server, service: service! }));

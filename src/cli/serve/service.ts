@@ -7,7 +7,9 @@ import { BodyBudget } from "../../http/request/body.ts";
 import type { Guard } from "../../http/access/guard.ts";
 import { createApp } from "../../http/app.ts";
 import type { Boot } from "../../http/boot.ts";
+import { type EarlyRefusal, earlyRefusal } from "../../http/early_refusal.ts";
 import { Metrics } from "../../http/metrics/metrics.ts";
+import type { Served } from "../../http/service.ts";
 import { getLogger } from "../../log.ts";
 import type { Model } from "../../models/model.ts";
 import type { EngineBuilds } from "../../serving/engine/engine_builds.ts";
@@ -30,6 +32,8 @@ export interface Service {
   readonly metrics: Metrics;
   /** Answers a request. */
   readonly answer: Parameters<Boot["open"]>[0];
+  /** Refuses detections that the queue has no room for. */
+  readonly refuseEarly: EarlyRefusal;
   /** Resolves when every model has a worker that answers. @throws {TrtdError} why there is none */
   readonly started: Promise<void>;
   /** Never resolves. @throws {TrtdError} `GPU_FAULT` when the worker of this process cannot be replaced */
@@ -98,7 +102,7 @@ export async function startService(
     await models.refresh(name, (word) => findOrPull(word, context));
     await serving.manager.reload(name);
   };
-  const app = createApp({
+  const served: Served = {
     service: serving.manager,
     builds: serving.builds,
     reload,
@@ -109,13 +113,15 @@ export async function startService(
     models: found,
     budget: new BodyBudget(BODIES_IN_MEMORY * config.max_body_bytes),
     guard,
-  });
+  };
+  const app = createApp(served);
   if (mayBuild) void buildMissing(engines, serving.builds, models.names);
   const kept = stack.move();
   return {
     models: models.names,
     metrics,
     answer: (request, env) => app.fetch(request, env),
+    refuseEarly: earlyRefusal(served),
     started: serving.manager.started,
     lost: lost.promise,
     reload: () => void reloadAll(models.names, reload),

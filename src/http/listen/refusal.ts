@@ -4,6 +4,7 @@ import type { Duplex } from "node:stream";
 import { getLogger } from "@logtape/logtape";
 import type { TrtdError } from "../../errors.ts";
 import { errorHeaders, PROBLEM_TYPE, problemFrom } from "../problem.ts";
+import { serverTiming } from "../server_timing.ts";
 import { requestIdFrom } from "../request/request_id.ts";
 
 const log = getLogger(["trtd", "http"]);
@@ -11,20 +12,32 @@ const log = getLogger(["trtd", "http"]);
 /** How long a refused client may go on sending before the connection is cut. */
 export const LINGER_MS = 500;
 
-/** Answer a request that the application does not see. */
-export function refuse(incoming: IncomingMessage, outgoing: ServerResponse, error: TrtdError): void {
+/**
+ * Answer a request that the application does not see.
+ * @param refusal.arrivedMs `performance.now()` when its head had arrived
+ * @param refusal.closes whether the connection ends with the answer
+ */
+export function refuse(
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  { error, arrivedMs, closes }: { readonly error: TrtdError; readonly arrivedMs: number; readonly closes: boolean },
+): void {
   const id = requestIdFrom(headerText(incoming, "x-request-id"));
-  log.info("{method} {path} {status} {request_id}", {
+  const ms = performance.now() - arrivedMs;
+  log.info("{method} {path} {status} {code} {ms} ms {request_id}", {
     method: incoming.method,
     path: incoming.url?.replace(/[?#].*/s, ""),
     status: error.row.http,
+    code: error.code,
+    ms: Math.round(ms),
     request_id: id,
   });
   const body = JSON.stringify(problemFrom(error, id));
   outgoing.writeHead(error.row.http, {
     ...plainHeaders(error, id),
     "Content-Length": new TextEncoder().encode(body).length,
-    "Connection": "close",
+    "Server-Timing": serverTiming(undefined, ms),
+    ...closes ? { "Connection": "close" } : {},
   });
   outgoing.end(incoming.method === "HEAD" ? undefined : body);
 }

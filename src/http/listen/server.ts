@@ -7,6 +7,7 @@ import { getLogger } from "@logtape/logtape";
 import { TrtdError } from "../../errors.ts";
 import { ConnectionGate } from "./connection_gate.ts";
 import { connectionLimitHere } from "./connection_limit.ts";
+import type { EarlyRefusal } from "../early_refusal.ts";
 import { problemFrom } from "../problem.ts";
 import { discardRest, endSocket, LINGER_MS, plainHeaders, rawAnswer, refuse } from "./refusal.ts";
 import { requestIdFrom } from "../request/request_id.ts";
@@ -34,6 +35,11 @@ export interface ServerSettings {
 }
 
 export type Fetch = (request: Request, env: AppEnv["Bindings"]) => Response | Promise<Response>;
+
+export interface ListenOptions {
+  readonly onRefused?: (error: TrtdError) => void;
+  readonly early?: EarlyRefusal;
+}
 
 /** A listening server. */
 export class HttpServer {
@@ -71,13 +77,14 @@ export class HttpServer {
 
   /**
    * Listen.
-   * @param onRefused told of every answer that was given without `fetch`
+   * @param options.onRefused told of every answer that was given without `fetch`, but not of those of `early`
+   * @param options.early refuses requests by their heads, without `fetch` and without ending their connections
    * @throws {TrtdError} `ADDRESS_UNAVAILABLE`
    */
   static async listen(
     settings: ServerSettings,
     fetch: Fetch,
-    onRefused: (error: TrtdError) => void = () => {},
+    { onRefused = () => {}, early = () => null }: ListenOptions = {},
   ): Promise<HttpServer> {
     const server = createServer({
       headersTimeout: settings.header_timeout_ms,
@@ -89,7 +96,7 @@ export class HttpServer {
     });
     const made = new HttpServer(server, settings, onRefused);
     server.maxConnections = made.#maxConnections;
-    made.#listenTo(fetch);
+    made.#listenTo(fetch, early);
     const listening = Promise.withResolvers<void>();
     server.once("error", listening.reject);
     try {
@@ -194,7 +201,7 @@ export class HttpServer {
     if (this.enforcesTimeouts) this.#server.closeIdleConnections();
   }
 
-  #listenTo(fetch: Fetch): void {
+  #listenTo(fetch: Fetch, early: EarlyRefusal): void {
     const withPeer = (request: Request, env: Omit<AppEnv["Bindings"], "peer">) =>
       fetch(request, { ...env, peer: this.#peerOf(env.incoming) });
     const answer = getRequestListener(withPeer as Parameters<typeof getRequestListener>[0], {
@@ -215,16 +222,19 @@ export class HttpServer {
       },
     });
     const take = (incoming: IncomingMessage, outgoing: ServerResponse) => {
+      const arrivedMs = performance.now();
       this.#track(incoming, outgoing);
       outgoing.once("finish", () => discardRest(incoming));
       if (this.#state !== "serving") outgoing.setHeader("Connection", "close");
-      const refusal = this.#refusal(incoming);
-      if (refusal === null) void answer(incoming, outgoing);
-      else {
+      const broken = this.#refusal(incoming);
+      if (broken !== null) {
         this.#ending.add(incoming.socket);
-        this.#onRefused(refusal);
-        refuse(incoming, outgoing, refusal);
+        this.#onRefused(broken);
+        return refuse(incoming, outgoing, { error: broken, arrivedMs, closes: true });
       }
+      const error = early(incoming);
+      if (error !== null) refuse(incoming, outgoing, { error, arrivedMs, closes: false });
+      else void answer(incoming, outgoing);
     };
     this.#server.on("request", take);
     this.#server.on("checkContinue", (incoming, outgoing) => {
