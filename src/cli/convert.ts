@@ -1,7 +1,7 @@
 /** `trtd convert`: passes over an ONNX model, into another file. */
 import { basename, dirname } from "node:path";
 import { Option } from "commander";
-import { EXIT, TrtdError, trtdErrorFrom } from "../errors.ts";
+import { TrtdError } from "../errors.ts";
 import { readModelFile } from "../models/model_file.ts";
 import { fileDigests } from "../onnx/facts.ts";
 import { RAW_LAYOUTS } from "../onnx/passes/nms/nms_layout.ts";
@@ -11,11 +11,11 @@ import type { ModelProto } from "../onnx/proto.ts";
 import { plainText } from "../onnx/quoted.ts";
 import { readModel } from "../onnx/read.ts";
 import { modelChunks } from "../onnx/write.ts";
+import { answer } from "./answer.ts";
 import type { CliCommand, CommandContext } from "./command.ts";
 import { nearestOf } from "../nearest.ts";
 import { findOrPull } from "./models/find_or_pull.ts";
 import { abortOnSignals } from "./interrupt.ts";
-import { noteError } from "./note_error.ts";
 
 /** What `--json` prints. */
 interface Conversion {
@@ -129,20 +129,8 @@ export const convertCommand: CliCommand = {
     command.addHelpText("after", `\nPasses:\n${list.join("\n")}`);
   },
 
-  async run(context): Promise<number> {
-    const asJson = context.flags["json"] === true;
-    try {
-      const conversion = await convert(context);
-      context.terminal.print(asJson ? JSON.stringify(conversion) : textOf(conversion));
-      return EXIT.fine;
-    } catch (thrown) {
-      if (!asJson) throw thrown;
-      const error = trtdErrorFrom(thrown);
-      const { code, message, remedy } = error;
-      context.terminal.print(JSON.stringify({ error: { code, detail: message, remedy } }));
-      noteError(error, context.terminal);
-      return error.row.exit;
-    }
+  run(context): Promise<number> {
+    return answer(context, { work: () => convert(context), text: textOf, json: (conversion) => conversion });
   },
 };
 

@@ -104,9 +104,10 @@ async function tableAt(path: string): Promise<{ add(rows: readonly string[]): Pr
   await Deno.stat(dirname(path)).catch((error) => Promise.reject(unwritable(error)));
   return {
     async add(rows) {
-      const before = info === null
-        ? ""
-        : await Deno.readTextFile(path).catch((error) => Promise.reject(unwritable(error)));
+      const before = await Deno.readTextFile(path).catch((error) => {
+        if (error instanceof Deno.errors.NotFound) return "";
+        throw unwritable(error);
+      });
       const head = before === "" ? [ROW_HEAD] : [before.trimEnd()];
       await writeWhole(path, new TextEncoder().encode([...head, ...rows, ""].join("\n")));
     },

@@ -1,14 +1,14 @@
 /** `trtd build-engine`: a TensorRT engine from an ONNX model, or the reason why there is none. */
 import { openCache } from "../../cache/configured_cache.ts";
-import { EXIT, type TrtdError, trtdErrorFrom } from "../../errors.ts";
+import type { TrtdError } from "../../errors.ts";
 import { plainText } from "../../onnx/quoted.ts";
 import { TIME_LIMIT_MS } from "../../tensorrt/build/build_engine.ts";
 import { BuildFailure } from "../../tensorrt/build/build_failure.ts";
 import { type ObtainedEngine, retriesText } from "../../tensorrt/build/obtain_engine.ts";
 import { LoadFailure } from "../../tensorrt/load/load_failure.ts";
 import { PRODUCT_NAMES } from "../../tensorrt/versions.ts";
+import { answer, failureOf } from "../answer.ts";
 import type { CliCommand, CommandContext, Terminal } from "../command.ts";
-import { noteError } from "../note_error.ts";
 import { addBuildFlags, numberFrom, planRequest } from "./build_request.ts";
 import { obtainShown } from "./obtain_shown.ts";
 
@@ -24,20 +24,16 @@ export const buildEngineCommand: CliCommand = {
       .option("--json", "Print one JSON value");
   },
 
-  async run(context): Promise<number> {
-    const asJson = context.flags["json"] === true;
-    try {
-      const engine = await obtain(context);
-      context.terminal.print(asJson ? JSON.stringify(answerFrom(engine)) : textFrom(engine));
-      return EXIT.fine;
-    } catch (thrown) {
-      tellErrors(thrown, context.terminal);
-      if (!asJson) throw thrown;
-      const error = trtdErrorFrom(thrown);
-      context.terminal.print(JSON.stringify(failureFrom(error)));
-      noteError(error, context.terminal);
-      return error.row.exit;
-    }
+  run(context): Promise<number> {
+    const work = async () => {
+      try {
+        return await obtain(context);
+      } catch (thrown) {
+        tellErrors(thrown, context.terminal);
+        throw thrown;
+      }
+    };
+    return answer(context, { work, text: textFrom, json: answerFrom, failure: failureFrom });
   },
 };
 
@@ -94,13 +90,12 @@ function answerFrom({ cache, missedBecause, place, facts, engine, durationS }: O
 }
 
 function failureFrom(error: TrtdError) {
-  const { code, message, remedy } = error;
   const failed = error instanceof BuildFailure
     ? { log: error.log, end: error.end, explanation: error.explanation }
     : error instanceof LoadFailure
     ? { end: error.end, explanation: error.explanation }
     : {};
-  return { error: { code, detail: message, remedy }, ...failed };
+  return { error: failureOf(error), ...failed };
 }
 
 function textFrom({ cache, place, facts, engine, durationS }: ObtainedEngine): string {

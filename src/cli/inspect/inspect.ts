@@ -9,6 +9,7 @@ import { type FileDigests, fileDigests, modelFacts } from "../../onnx/facts.ts";
 import { knownOutputs } from "../../onnx/known_outputs.ts";
 import type { ModelFacts } from "../../onnx/model_facts.ts";
 import { readModel } from "../../onnx/read.ts";
+import { type Failure, failureOf } from "../answer.ts";
 import type { CliCommand, CommandContext, Terminal } from "../command.ts";
 import { discoverTensorRt } from "../../tensorrt/discovery/discovery.ts";
 import { readPlanHeader } from "../../tensorrt/engine_file/plan_header.ts";
@@ -27,13 +28,6 @@ export type HeadFinding =
     readonly input: Head["input"];
   }
   | { readonly error: Failure };
-
-/** A failure as part of an answer. */
-export interface Failure {
-  readonly code: string;
-  readonly detail: string;
-  readonly remedy: string;
-}
 
 /** One file's entry of `--json`. */
 export interface Inspection extends FileDigests, ModelFacts {
@@ -120,8 +114,6 @@ async function headFinding(path: string, facts: ModelFacts): Promise<HeadFinding
     throw thrown;
   }
 }
-
-const failureOf = ({ code, message, remedy }: TrtdError): Failure => ({ code, detail: message, remedy });
 
 function shownPath(path: string, cwd: string): string {
   const short = relative(cwd, path);

@@ -1,10 +1,10 @@
 /** `trtd pull`: a model from where it is kept into the folder of models. */
-import { EXIT, TrtdError, trtdErrorFrom } from "../../errors.ts";
+import { TrtdError } from "../../errors.ts";
 import type { Pulled } from "../../models/pull.ts";
 import { checkedDigest, parseBeside, parseSource } from "../../models/sources/source.ts";
 import type { CliCommand, CommandContext } from "../command.ts";
 import { pulledText, pullWith, sourceContext } from "./find_or_pull.ts";
-import { noteError } from "../note_error.ts";
+import { answer } from "../answer.ts";
 
 export const pullCommand: CliCommand = {
   name: "pull",
@@ -20,20 +20,8 @@ export const pullCommand: CliCommand = {
       .option("--json", "Print one JSON value");
   },
 
-  async run(context: CommandContext): Promise<number> {
-    const asJson = context.flags["json"] === true;
-    try {
-      const pulled = await pull(context);
-      context.terminal.print(asJson ? JSON.stringify(pulledJson(pulled)) : pulledText(pulled));
-      return EXIT.fine;
-    } catch (thrown) {
-      if (!asJson) throw thrown;
-      const error = trtdErrorFrom(thrown);
-      const { code, message, remedy } = error;
-      context.terminal.print(JSON.stringify({ error: { code, detail: message, remedy } }));
-      noteError(error, context.terminal);
-      return error.row.exit;
-    }
+  run(context: CommandContext): Promise<number> {
+    return answer(context, { work: () => pull(context), text: pulledText, json: pulledJson });
   },
 };
 
