@@ -1,6 +1,7 @@
 /** Detections that the full queue will refuse are refused by the request's head alone: under a flood each answer counts. */
 import type { IncomingMessage } from "node:http";
 import { TrtdError } from "../errors.ts";
+import { servedModel } from "./routes/detect_routes.ts";
 import type { Served } from "./service.ts";
 
 /** Why a request is refused before the application sees it; null when the application answers. */
@@ -13,17 +14,14 @@ const DETECTION = /^\/v1\/(?:detect|models\/([^/?]+)\/detect)(?:\?|$)/;
  * `QUEUE_FULL` for detections while the model's queue is full, counted as the application counts it. Where a request has
  * to show a key or its address, the application asks for that first.
  */
-export function earlyRefusal(
-  { service, guard, metrics, models }: Pick<Served, "service" | "guard" | "metrics" | "models">,
-): EarlyRefusal {
+export function earlyRefusal(served: Served): EarlyRefusal {
+  const { service, guard, metrics } = served;
   return ({ method, url }) => {
     if (method !== "POST" || !guard.letsAllIn) return null;
     const path = DETECTION.exec(url ?? "");
     if (path === null) return null;
-    const name = path[1] ?? models[0]!.name;
-    if (!models.some((model) => model.name === name)) return null;
     try {
-      service.admit(name);
+      service.admit(servedModel(served, path[1]));
       return null;
     } catch (thrown) {
       if (!(thrown instanceof TrtdError) || thrown.code !== "QUEUE_FULL") return null;

@@ -207,14 +207,13 @@ export class EngineBuilds {
 const isUnderWay = ({ status }: Row): boolean => UNDER_WAY.includes(status.state);
 
 function newRow(model: string, kind: BuiltFor): Row {
-  const state = "none";
   return {
     model,
     kind,
     status: {
       model,
       ...(kind === null ? {} : { gpu: kind }),
-      state,
+      state: "none",
       phase: null,
       percent: null,
       expected_s: null,
