@@ -3,7 +3,8 @@ import { dirname, join } from "node:path";
 import { doubling, fakeModelText } from "../backends/tensorrt/doubling.ts";
 import { loadSharp } from "../../src/native/sharp.ts";
 import { seededPicture } from "../detect/seeded_picture.ts";
-import { fakeSet, nativeTest, shimAndFakes } from "../native/children.ts";
+import { fakeSet, nativeTest } from "../native/children.ts";
+import { fakeEnvironment } from "../native/fake_environment.ts";
 import { tinyYolo } from "../onnx/build_model.ts";
 import { cleanEnvironment } from "../clean_environment.ts";
 
@@ -90,16 +91,8 @@ async function benchOnFakes(script: string, use: (gpu: Report, folder: string) =
     const raw = { width: 192, height: 128, channels: 3 } as const;
     const sharp = await loadSharp();
     await Deno.writeFile(photo, await sharp(seededPicture(2, 192, 128).data, { raw }).jpeg().toBuffer());
-    const { core, cuda } = fakeSet("rtx-1.6");
-    const env = {
-      LD_LIBRARY_PATH: dirname(cuda),
-      TRTD_SHIM: shimAndFakes().shim,
-      TRTD_FAKE: script,
-      TRTD_FAKE_GPUS: "NVIDIA Fake 4090:8.9:24564",
-      TRTD_FAKE_MODEL: join(folder, "fake.txt"),
-      TRTD_CACHE_DIR: join(folder, "cache"),
-      INIT_CWD: folder,
-    };
+    const { core } = fakeSet("rtx-1.6");
+    const env = { ...fakeEnvironment({ folder, set: "rtx-1.6", script }), INIT_CWD: folder };
     const quick = QUICK.filter((word) => word !== "--backend" && word !== "onnxruntime");
     const named = ["--model", model, "--image", photo, "--tensorrt", dirname(core), "--verify", "off"];
     const { code, out, said } = await bench([...quick, ...named, "--json"], env);

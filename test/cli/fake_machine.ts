@@ -5,7 +5,8 @@ import { doubling, type DoublingOptions, fakeModelText } from "../backends/tenso
 import { cleanEnvironment } from "../clean_environment.ts";
 import { png } from "../detect/png_writer.ts";
 import { seededPicture } from "../detect/seeded_picture.ts";
-import { fakeSet, shimAndFakes } from "../native/children.ts";
+import { fakeSet } from "../native/children.ts";
+import { fakeEnvironment } from "../native/fake_environment.ts";
 import { ServeProcess } from "../server/serve_process.ts";
 
 const MAIN = resolve(import.meta.dirname!, "../../src/main.ts");
@@ -20,11 +21,11 @@ export interface Answer {
 
 export class FakeMachine implements AsyncDisposable {
   readonly #path: string;
-  readonly #gpus: string;
+  readonly #gpus: readonly string[];
 
   private constructor(path: string, gpus: readonly string[]) {
     this.#path = path;
-    this.#gpus = gpus.join(";");
+    this.#gpus = gpus;
   }
 
   /** @param gpus such as `NVIDIA Fake 4090:8.9:24564`; the UUIDs begin with `GPU-a0a0a0a0`, `GPU-a1a1a1a1` and so on */
@@ -64,15 +65,7 @@ export class FakeMachine implements AsyncDisposable {
   }
 
   #env(script: string): Record<string, string> {
-    return {
-      LD_LIBRARY_PATH: dirname(fakeSet("10.16").cuda),
-      TRTD_SHIM: shimAndFakes().shim,
-      TRTD_FAKE: script,
-      TRTD_FAKE_GPUS: this.#gpus,
-      TRTD_FAKE_MODEL: join(this.#path, "fake.txt"),
-      TRTD_CACHE_DIR: join(this.#path, "cache"),
-      NO_COLOR: "1",
-    };
+    return fakeEnvironment({ folder: this.#path, set: "10.16", script, gpus: this.#gpus });
   }
 }
 

@@ -3,7 +3,8 @@ import { dirname, join, resolve } from "node:path";
 import { doubling, type DoublingOptions, fakeModelText } from "../backends/tensorrt/doubling.ts";
 import { png } from "../detect/png_writer.ts";
 import { seededPicture } from "../detect/seeded_picture.ts";
-import { fakeSet, nativeTest, shimAndFakes } from "../native/children.ts";
+import { fakeSet, nativeTest } from "../native/children.ts";
+import { fakeEnvironment } from "../native/fake_environment.ts";
 import { cleanEnvironment } from "../clean_environment.ts";
 import type { Program } from "../server/program.ts";
 import { ServeProcess } from "../server/serve_process.ts";
@@ -28,21 +29,12 @@ class Machine implements AsyncDisposable {
   }
 
   command(args: readonly string[], script = ""): Deno.Command {
-    const { core, cuda } = fakeSet("10.16");
+    const { core } = fakeSet("10.16");
     return new Deno.Command(Deno.execPath(), {
       args: ["run", "-A", MAIN, ...args, "--tensorrt", dirname(core)],
       cwd: this.path,
       clearEnv: true,
-      env: cleanEnvironment({
-        LD_LIBRARY_PATH: dirname(cuda),
-        TRTD_SHIM: shimAndFakes().shim,
-        TRTD_FAKE: script,
-        TRTD_FAKE_GPUS: "NVIDIA Fake 4090:8.9:24564",
-        TRTD_FAKE_MODEL: join(this.path, "fake.txt"),
-        TRTD_CACHE_DIR: join(this.path, "cache"),
-        INIT_CWD: this.path,
-        NO_COLOR: "1",
-      }),
+      env: cleanEnvironment({ ...fakeEnvironment({ folder: this.path, set: "10.16", script }), INIT_CWD: this.path }),
       stdin: "null",
       stdout: "piped",
       stderr: "piped",

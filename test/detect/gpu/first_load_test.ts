@@ -5,7 +5,8 @@ import { loadFirst, wasLoaded } from "../../../src/detect/gpu/first_load.ts";
 import { TrtdError } from "../../../src/errors.ts";
 import { doubling, type DoublingOptions, fakeModelText } from "../../backends/tensorrt/doubling.ts";
 import { cleanEnvironment } from "../../clean_environment.ts";
-import { fakeSet, nativeTest, shimAndFakes } from "../../native/children.ts";
+import { fakeSet, nativeTest } from "../../native/children.ts";
+import { fakeEnvironment } from "../../native/fake_environment.ts";
 import { filesUnder } from "../../tensorrt/build/fake_build.ts";
 import { png } from "../png_writer.ts";
 import { seededPicture } from "../seeded_picture.ts";
@@ -57,21 +58,12 @@ const SHAPE: DoublingOptions = { input: [3, 64, 96], output: [6, 126] };
 
 /** `trtd detect` in a folder, over the fakes. */
 async function detectIn(folder: string, script: string) {
-  const { core, cuda } = fakeSet("10.16");
+  const { core } = fakeSet("10.16");
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", MAIN, "detect", "photo.png", "--model", "pets.onnx", "--json", "--tensorrt", dirname(core)],
     cwd: folder,
     clearEnv: true,
-    env: cleanEnvironment({
-      LD_LIBRARY_PATH: dirname(cuda),
-      TRTD_SHIM: shimAndFakes().shim,
-      TRTD_FAKE: script,
-      TRTD_FAKE_GPUS: "NVIDIA Fake 4090:8.9:24564",
-      TRTD_FAKE_MODEL: join(folder, "fake.txt"),
-      TRTD_CACHE_DIR: join(folder, "cache"),
-      INIT_CWD: folder,
-      NO_COLOR: "1",
-    }),
+    env: cleanEnvironment({ ...fakeEnvironment({ folder, set: "10.16", script }), INIT_CWD: folder }),
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
