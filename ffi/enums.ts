@@ -226,7 +226,6 @@ export enum PipelineFlag {
   CUDA_GRAPH = 1,
   SHARED_COPIES = 2,
   STREAMED_COPIES = 4,
-  WRITE_COMBINED = 8,
 }
 
 /** Bits of the flags of a run: `trtd_run_flag`. */

@@ -41,7 +41,7 @@ export interface JpegOpenOptions {
   readonly backend?: JpegBackend;
   /**
    * Interpolate where colours have fewer pixels than brightness, as the CPU's decoder does, instead of repeating pixels;
-   * an nvJPEG that cannot (before 12.1) decodes without. @default false
+   * an nvJPEG that cannot (before 12.1) decodes without. @default true
    */
   readonly interpolate?: boolean;
 }
@@ -69,7 +69,7 @@ export class JpegDecoder extends Owned {
   static async open(device: Device, options: JpegOpenOptions = {}): Promise<JpegDecoder> {
     const path = options.path === undefined ? null : cText(options.path);
     const backend = options.backend ?? JpegBackend.AUTO;
-    const flags = options.interpolate === true ? JpegFlag.INTERPOLATE : 0;
+    const flags = options.interpolate === false ? 0 : JpegFlag.INTERPOLATE;
     return new JpegDecoder(
       await outU64Long((out) =>
         callLong(

@@ -50,21 +50,19 @@ export interface PipelineSpec {
    * largest batch with `OWN_ANCHORS`. @default null
    */
   readonly anchors?: Float32Array | null;
-  /** How RGB frames get into pinned memory. @default on one thread, with ordinary stores, into ordinary pinned memory */
+  /** How RGB frames get into pinned memory. @default those of {@link CopyOptions} */
   readonly copies?: CopyOptions;
 }
 
 /** Ways to copy frames into pinned memory; the boxes are the same. */
 export interface CopyOptions {
   /**
-   * Let up to three threads of the process help where a run has more than 4 MiB of frames. For hosts with idle cores.
-   * @default false
+   * Let up to three threads of the process help where a run has more than 4 MiB of frames.
+   * @default true
    */
   readonly shared?: boolean;
-  /** Store past the caches, from which the device fetches slower when they are several cores'. @default false */
+  /** Store past the caches, from which the device fetches slower when they are several cores'. @default true */
   readonly streamed?: boolean;
-  /** Into memory that the device need not look for in caches. @default false */
-  readonly writeCombined?: boolean;
 }
 
 /** A picture in host memory. */
@@ -272,7 +270,5 @@ export class Pipeline extends Owned {
   }
 }
 
-const copyFlags = ({ shared, streamed, writeCombined }: CopyOptions): number =>
-  (shared === true ? PipelineFlag.SHARED_COPIES : 0) |
-  (streamed === true ? PipelineFlag.STREAMED_COPIES : 0) |
-  (writeCombined === true ? PipelineFlag.WRITE_COMBINED : 0);
+const copyFlags = ({ shared = true, streamed = true }: CopyOptions): number =>
+  (shared ? PipelineFlag.SHARED_COPIES : 0) | (streamed ? PipelineFlag.STREAMED_COPIES : 0);

@@ -293,11 +293,9 @@ typedef enum trtd_frame_kind {
 typedef enum trtd_pipeline_flag {
   TRTD_PIPELINE_CUDA_GRAPH = 1, /* record a CUDA graph once a shape has run */
   /* How frames get into pinned memory; a runner takes no notice. */
-  TRTD_PIPELINE_SHARED_COPIES = 2,   /* up to three threads of the process help where a run has more than 4 MiB of RGB
-                                        frames; for hosts with idle cores */
-  TRTD_PIPELINE_STREAMED_COPIES = 4, /* stored past the caches, where the processor can (x86-64) */
-  TRTD_PIPELINE_WRITE_COMBINED = 8   /* into pinned memory that the device need not look for in caches
-                                        (CU_MEMHOSTALLOC_WRITECOMBINED) */
+  TRTD_PIPELINE_SHARED_COPIES = 2,  /* up to three threads of the process help where a run has more than 4 MiB of RGB
+                                       frames */
+  TRTD_PIPELINE_STREAMED_COPIES = 4 /* stored past the caches, where the processor can (x86-64) */
 } trtd_pipeline_flag;
 
 /* Bits of `flags` of trtd_pipeline_run(). */

@@ -15,12 +15,10 @@ export interface CopyWay {
 export const BATCH = 8;
 
 const WAYS: readonly (readonly [id: string, copies: CopyOptions, summary: string])[] = [
-  ["plain", {}, "as it is"],
-  ["streamed", { streamed: true }, "with streaming stores"],
-  ["combined", { writeCombined: true }, "into write-combined memory"],
-  ["shared", { shared: true }, "by up to 4 threads"],
+  ["plain", { shared: false, streamed: false }, "by one thread with ordinary stores"],
+  ["streamed", { shared: false, streamed: true }, "by one thread with streaming stores"],
+  ["shared", { shared: true, streamed: false }, "by up to 4 threads with ordinary stores"],
   ["shared_streamed", { shared: true, streamed: true }, "by up to 4 threads with streaming stores"],
-  ["shared_combined", { shared: true, writeCombined: true }, "by up to 4 threads into write-combined memory"],
 ];
 
 /** The first is what the others are compared with. Threads share only what is more than one frame of YOLOv8s. */

@@ -2,13 +2,18 @@
 import { delimiter, join } from "node:path";
 import { buildShim } from "../../scripts/build_shim.ts";
 
-/** Why there is no GPU here, null when there is one. */
-function noGpu(): string | null {
-  const cuInit = { parameters: ["u32"], result: "i32" } as const;
+/** How many GPUs there are, or why there is none. */
+function gpusHere(): number | string {
+  const functions = {
+    cuInit: { parameters: ["u32"], result: "i32" },
+    cuDeviceGetCount: { parameters: ["buffer"], result: "i32" },
+  } as const;
   for (const name of ["libcuda.so.1", "libcuda.so"]) {
     try {
-      const result = Deno.dlopen(name, { cuInit }).symbols.cuInit(0);
-      return result === 0 ? null : `cuInit gave ${result}`;
+      const { symbols } = Deno.dlopen(name, functions);
+      const result = symbols.cuInit(0), count = new Int32Array(1);
+      if (result !== 0) return `cuInit gave ${result}`;
+      return symbols.cuDeviceGetCount(count) === 0 && count[0]! > 0 ? count[0]! : "the driver shows no GPU";
     } catch {
       // The next name, or none.
     }
@@ -16,7 +21,11 @@ function noGpu(): string | null {
   return "there is no CUDA driver";
 }
 
-const missing = noGpu();
+const here = gpusHere();
+const missing = typeof here === "string" ? here : null;
+
+export const gpuCount: number = typeof here === "string" ? 0 : here;
+
 const given = Deno.env.get("TRTD_SHIM");
 const built = missing !== null || given !== undefined ? null : await buildShim();
 
@@ -41,10 +50,17 @@ export async function sanitizerMissing(): Promise<string | null> {
   }
 }
 
-/** Registers a test that needs a GPU, or says in its name why it is skipped. */
-export function gpuTest(name: string, body: (t: Deno.TestContext) => Promise<void>): void {
-  if (skipReason === null) Deno.test(name, body);
-  else Deno.test({ name: `${name} (skipped: ${skipReason})`, ignore: true, fn: () => {} });
+/**
+ * Registers a test that needs a GPU, or says in its name why it is skipped.
+ * @param reason why it cannot run here, null when it can @default {@link skipReason}
+ */
+export function gpuTest(
+  name: string,
+  body: (t: Deno.TestContext) => Promise<void>,
+  reason: string | null = skipReason,
+): void {
+  if (reason === null) Deno.test(name, body);
+  else Deno.test({ name: `${name} (skipped: ${reason})`, ignore: true, fn: () => {} });
 }
 
 /** Folders of the TensorRTs to test, by the environment variable TRTD_TEST_TENSORRT. */

@@ -13,7 +13,7 @@ export interface JpegScenario {
   readonly backend: keyof typeof JpegBackend;
   /** Comments for the fake, one for each picture. */
   readonly pictures: readonly string[];
-  /** Whether colours are to be interpolated. @default false */
+  /** Whether colours are to be interpolated. @default true */
   readonly interpolate?: boolean;
   /** Times that they are decoded. @default 1 */
   readonly times?: number;
@@ -29,7 +29,7 @@ function jpeg(comment: string): Uint8Array<ArrayBuffer> {
 }
 
 async function run(
-  { driver, nvjpeg, backend, pictures, interpolate = false, times = 1 }: JpegScenario,
+  { driver, nvjpeg, backend, pictures, interpolate = true, times = 1 }: JpegScenario,
 ): Promise<unknown> {
   await openCuda(driver);
   using device = await Device.open(0);

@@ -129,7 +129,7 @@ void HostBuffer::reserve(uint64_t needed) {
   int result = 0;
   for (const uint64_t size : sizesFor(bytes_, needed)) {
     void* memory = nullptr;
-    result = lane_.driver.memHostAlloc(&memory, size, flags_);
+    result = lane_.driver.memHostAlloc(&memory, size, 0);
     if (result != 0) continue;
     if (data_ != nullptr) lane_.driver.memFreeHost(data_);
     data_ = static_cast<unsigned char*>(memory);

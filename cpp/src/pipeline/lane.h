@@ -59,8 +59,7 @@ class Lane {
 // Host memory that the GPU copies from and to, at least as large as it was ever asked to be.
 class HostBuffer {
  public:
-  // `flags` of cuMemHostAlloc.
-  explicit HostBuffer(const Lane& lane, unsigned flags = 0) : lane_(lane), flags_(flags) {}
+  explicit HostBuffer(const Lane& lane) : lane_(lane) {}
   ~HostBuffer();
   HostBuffer(const HostBuffer&) = delete;
   HostBuffer& operator=(const HostBuffer&) = delete;
@@ -71,7 +70,6 @@ class HostBuffer {
 
  private:
   const Lane& lane_;
-  const unsigned flags_;
   unsigned char* data_ = nullptr;
   uint64_t bytes_ = 0;
 };

@@ -5,8 +5,7 @@
 namespace trtd {
 
 void checkRunOptions(int32_t flags, int32_t spinUs) {
-  constexpr int32_t KNOWN = TRTD_PIPELINE_CUDA_GRAPH | TRTD_PIPELINE_SHARED_COPIES | TRTD_PIPELINE_STREAMED_COPIES |
-                            TRTD_PIPELINE_WRITE_COMBINED;
+  constexpr int32_t KNOWN = TRTD_PIPELINE_CUDA_GRAPH | TRTD_PIPELINE_SHARED_COPIES | TRTD_PIPELINE_STREAMED_COPIES;
   require((flags & ~KNOWN) == 0, "\"flags\" has an unknown bit");
   require(spinUs >= 0 && spinUs <= SPIN_US_MAX, "\"spin_us\" must be 0 to 1000000");
 }

@@ -14,16 +14,13 @@ constexpr uint64_t SHARED_TRANSFER = uint64_t{1} << 20;
 // Bytes from which help is worth waking: one thread needs some 0.3 ms for them, waking another takes a sixth of that.
 constexpr uint64_t SHARED_MIN = uint64_t{4} << 20;
 
-// CU_MEMHOSTALLOC_WRITECOMBINED
-constexpr unsigned WRITE_COMBINED = 4;
-
 }  // namespace
 
 Uploader::Uploader(const Lane& lane, int32_t flags)
     : lane_(lane),
       shared_((flags & TRTD_PIPELINE_SHARED_COPIES) != 0),
       stores_((flags & TRTD_PIPELINE_STREAMED_COPIES) != 0 ? Stores::streaming : Stores::plain),
-      pinned_(lane, (flags & TRTD_PIPELINE_WRITE_COMBINED) != 0 ? WRITE_COMBINED : 0) {}
+      pinned_(lane) {}
 
 void Uploader::begin(uint64_t bytes) {
   pieces_.clear();

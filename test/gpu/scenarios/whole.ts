@@ -9,10 +9,12 @@ const frame = await decodePicture(jpeg!);
 const side = 200;
 const small = { data: frame.data.slice(0, 3 * side * side), width: side, height: side };
 let boxes = 0;
+console.error("open");
 for (const request of [{ frame }, { frame }, { frame: small }, { bytes: jpeg! }]) {
   const [result] = await detector.detectBatch([request]);
   if (result instanceof TrtdError) throw result;
   boxes += result!.detections.length;
+  console.error(`${boxes} boxes`);
 }
 await detector.close();
 answer({ boxes });

@@ -25,7 +25,6 @@ struct Graph {
 std::mutex registryMutex;
 std::set<Stream*> streams;
 std::map<char const*, size_t> pinned;
-std::atomic<int> writeCombined{0};
 
 // All work of a stream; the caller holds its mutex.
 int finish(Stream& stream) {
@@ -119,9 +118,6 @@ EXPORT void fake_cuda_counts(uint64_t* out) {
   }
 }
 
-// Allocations of memory that is written past the caches.
-EXPORT int fake_cuda_write_combined() { return writeCombined; }
-
 EXPORT int cuStreamCreate(void** stream, unsigned flags) {
   if (int const bad = fake::enter()) return bad;
   if (fake::currentContext == nullptr || flags != 1) return fake::INVALID_CONTEXT;
@@ -180,15 +176,13 @@ EXPORT int cuMemsetD8Async(uint64_t to, unsigned char value, size_t bytes, void*
   return fake::submit(stream, [=] { return memset(reinterpret_cast<void*>(to), value, bytes), 0; });
 }
 EXPORT int cuMemHostAlloc(void** memory, size_t bytes, unsigned flags) {
-  constexpr unsigned WRITE_COMBINED = 4;
-  if ((flags & ~WRITE_COMBINED) != 0) return fake::INVALID_VALUE;
+  if (flags != 0) return fake::INVALID_VALUE;
   if (int const bad = fake::enter()) return bad;
   if (fake::currentContext == nullptr) return fake::INVALID_CONTEXT;
   if (int const bad = fake::allocationWish(bytes)) return bad;
   *memory = malloc(bytes);
   ++fake::counts.pinnedAllocations;
   ++fake::counts.livePinned;
-  if (flags == WRITE_COMBINED) ++writeCombined;
   std::lock_guard<std::mutex> lock(registryMutex);
   pinned[static_cast<char const*>(*memory)] = bytes;
   return 0;

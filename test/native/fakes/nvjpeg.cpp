@@ -2,7 +2,7 @@
 // pixel (x, y) is R + x, G + y, B. A further word in the comment makes the host's part fail: "bad", "unsupported",
 // "short" (the stream ends early), "memory". TRTD_FAKE nvjpeg=N makes nvjpegCreateEx answer N, nvjpeg-device=N
 // the device's part, nvjpeg-hardware=1 shows JPEG engines and nvjpeg-wider=1 reads each picture one pixel wider.
-// A handle that interpolates shows B + 1; nvjpeg-interpolate=N makes nvjpegCreateEx answer N to one that wants to,
+// A handle that does not interpolate shows B - 1; nvjpeg-interpolate=N makes nvjpegCreateEx answer N to one that wants to,
 // nvjpeg-old=1 is version 12.0, which knows of no such flag.
 #include "support.h"
 
@@ -101,14 +101,14 @@ int host(Picture const& picture) {
 }
 
 int paint(void* handle, Picture const& picture, Image const& image) {
-  int const more = static_cast<Handle*>(handle)->interpolates ? 1 : 0;
+  int const less = static_cast<Handle*>(handle)->interpolates ? 0 : 1;
   if (wish("nvjpeg-device") != 0) return wish("nvjpeg-device");
   for (unsigned y = 0; y < picture.height; ++y) {
     unsigned char* const row = image.channel[0] + y * image.pitch[0];
     for (unsigned x = 0; x < picture.width; ++x) {
       row[3 * x] = static_cast<unsigned char>(picture.color[0] + static_cast<int>(x));
       row[3 * x + 1] = static_cast<unsigned char>(picture.color[1] + static_cast<int>(y));
-      row[3 * x + 2] = static_cast<unsigned char>(picture.color[2] + more);
+      row[3 * x + 2] = static_cast<unsigned char>(picture.color[2] - less);
     }
   }
   return OK;
