@@ -57,7 +57,7 @@ export interface PipelineSpec {
 /** Ways to copy frames into pinned memory; the boxes are the same. */
 export interface CopyOptions {
   /**
-   * Let up to three threads of the process help where a run has more than 4 MiB of frames.
+   * Let up to three threads of the process help where a run has more than 512 KiB of frames.
    * @default true
    */
   readonly shared?: boolean;
@@ -161,7 +161,7 @@ export class Pipeline extends Owned {
    * One run of `frames.length` pictures, 1 to `framesMax`. The bytes of the frames are read during the call only.
    * @param questions one of each frame
    * @param options.timed measure each stage; slower. @default false
-   * @param options.here copy RGB frames of up to 4 MiB and launch the graph on the calling thread, some 0.2 ms, and ask
+   * @param options.here copy RGB frames of up to 24 MiB and launch the graph on the calling thread, some 0.1 ms, and ask
    * for their end between turns of the event loop: no other thread is woken, unless the run takes longer than `spinUs`.
    * For runs that nothing else competes with. @default false
    * @throws {RangeError} while another run of this pipeline is under way
@@ -221,6 +221,27 @@ export class Pipeline extends Owned {
     } finally {
       this.#running = false;
     }
+  }
+
+  /**
+   * The stages of the last run again, on frames that are on the device already, in a loop inside libtrtd. The last two runs
+   * must have been timed ones of as many frames.
+   * @param runs 1 to 1,000,000
+   * @returns milliseconds of the model in each run, by events inside the graph
+   * @throws {RangeError} while a run is under way
+   * @throws {ShimError} `UNSUPPORTED` without such a graph, `CUDA_ERROR`, `INVALID_ARGUMENT` without a run
+   */
+  async timeAgain(runs: number): Promise<Float64Array<ArrayBuffer>> {
+    if (this.#running) throw new RangeError("A run of this pipeline is under way");
+    const ms = new Float64Array(runs);
+    const out = new Uint8Array(ms.buffer);
+    this.#running = true;
+    try {
+      await callLong([out], (symbols, error) => symbols.trtd_pipeline_time(this.handle, runs, out, error));
+    } finally {
+      this.#running = false;
+    }
+    return ms;
   }
 
   /** Asks between turns of the event loop, since being woken by another thread takes some 0.1 ms; then that waits. */

@@ -907,6 +907,16 @@ export const symbols = {
     result: status, // int32_t
     nonblocking: true,
   },
+  trtd_pipeline_time: {
+    parameters: [
+      "u64", // uint64_t pipeline
+      "u32", // uint32_t runs
+      "buffer", // double* ms
+      "buffer", // trtd_error* error
+    ],
+    nonblocking: true,
+    result: status, // int32_t
+  },
   trtd_pipeline_read: {
     parameters: [
       "u64", // uint64_t pipeline

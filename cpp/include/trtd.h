@@ -293,7 +293,7 @@ typedef enum trtd_frame_kind {
 typedef enum trtd_pipeline_flag {
   TRTD_PIPELINE_CUDA_GRAPH = 1, /* record a CUDA graph once a shape has run */
   /* How frames get into pinned memory; a runner takes no notice. */
-  TRTD_PIPELINE_SHARED_COPIES = 2,  /* up to three threads of the process help where a run has more than 4 MiB of RGB
+  TRTD_PIPELINE_SHARED_COPIES = 2,  /* up to three threads of the process help where a run has more than 512 KiB of RGB
                                        frames */
   TRTD_PIPELINE_STREAMED_COPIES = 4 /* stored past the caches, where the processor can (x86-64) */
 } trtd_pipeline_flag;
@@ -1001,7 +1001,7 @@ TRTD_API int32_t trtd_pipeline_run(uint64_t pipeline, const trtd_host_frame* fra
 /* The same in two calls, of which the first does not wait: it copies the frames and launches the graph, which takes the
    GPU's time to find a thread for the second, which waits, off the way.
    started  1, or 0 with nothing done: no graph is ready for as many frames, one is a JPEG file, or they have more than
-            4 MiB. Call trtd_pipeline_run() then.
+            24 MiB. Call trtd_pipeline_run() then.
    After 1 the next calls must be trtd_pipeline_poll() until it is done, or trtd_pipeline_finish(); the frames may go before
    them. Errors as there. */
 TRTD_API int32_t trtd_pipeline_start(uint64_t pipeline, const trtd_host_frame* frames, uint32_t count,
@@ -1016,6 +1016,13 @@ TRTD_API int32_t trtd_pipeline_poll(uint64_t pipeline, int32_t* done, double* ti
 /* Waits for the boxes of a run that was started. `times` as there, without TRTD_RUN_TIMED. Errors: TRTD_CUDA_ERROR,
    TRTD_INVALID_ARGUMENT when none was started. */
 TRTD_API int32_t trtd_pipeline_finish(uint64_t pipeline, double* times, trtd_error* error);
+
+/* Runs the last run's letterbox, model, decoding and suppression again, `runs` (1..1000000) times, each waited for, on the
+   frames that are on the device. `ms` gets the milliseconds of the model in each, on the GPU: what trtd_context_time()
+   compares with. The boxes stay.
+   Errors: TRTD_UNSUPPORTED where TRTD_RUN_TIMED has no graph of as many frames (the driver has no such events, a graph is
+   refused, or it was not run twice), TRTD_CUDA_ERROR, TRTD_INVALID_ARGUMENT without a run. */
+TRTD_API int32_t trtd_pipeline_time(uint64_t pipeline, uint32_t runs, double* ms, trtd_error* error);
 
 /* Reads the boxes of picture `image` of the last run, as trtd_detections_read(). Waits for a run under way. */
 TRTD_API int32_t trtd_pipeline_read(uint64_t pipeline, uint32_t image, float* numbers, int32_t* labels,

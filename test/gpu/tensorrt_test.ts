@@ -5,16 +5,13 @@
  */
 import assert from "node:assert/strict";
 import { basename, join } from "node:path";
-import { gpuTest, runScenario, sanitizerMissing, scenario, skipReason, tensorRts } from "./gpu.ts";
+import { gpuTest, scenario, skipReason, tensorRts } from "./gpu.ts";
 
 const RUNS = Number(Deno.env.get("TRTD_TEST_RUNS") ?? "100000");
 /** Share of them on every TensorRT but the first. */
 const FEWER = 0.2;
 const MB = 1e6;
 const STEPS = new RegExp(Deno.env.get("TRTD_TEST_STEPS") ?? "");
-/** Longest run under compute-sanitizer, which makes every kernel many times slower. */
-const SANITIZER_MS = 240_000;
-const sanitizer = await sanitizerMissing();
 
 interface Side {
   readonly passed: boolean;
@@ -111,29 +108,6 @@ async function testTensorRt(test: Deno.TestContext, tensorrt: string, runs: numb
         told: "GPU_FAULT",
         again: "GPU_FAULT",
       });
-    });
-    const said = sanitizer === null ? "" : ` (skipped: ${sanitizer})`;
-    await t.step(`compute-sanitizer finds nothing in whole runs${said}`, async () => {
-      if (sanitizer !== null || tensorrt !== tensorRts[0]) return;
-      // TensorRT asks the driver for what it may not have: only what kernels do counts, and only ours, since its own take
-      // longer than a test may. It is the process itself that runs the model, and no child of it.
-      const ours = ["--kernel-name", "kns=trtd_"];
-      const tool = [
-        "--tool",
-        "memcheck",
-        "--report-api-errors",
-        "no",
-        "--target-processes",
-        "application-only",
-        ...ours,
-      ];
-      const under = ["compute-sanitizer", ...tool];
-      const argument = with_({ ...fp16, batch: "1", contexts: "1" });
-      const end = await runScenario("scenarios/whole.ts", argument, { under, timeoutMs: SANITIZER_MS });
-      const all = end.stdout + end.stderr;
-      assert.equal(end.code, 0, all.slice(-4000));
-      assert.match(all, /"boxes":[1-9]/);
-      assert.match(all, /ERROR SUMMARY: 0 errors/, all.slice(-4000));
     });
   } finally {
     await Deno.remove(folder, { recursive: true });

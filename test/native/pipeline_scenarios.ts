@@ -259,6 +259,9 @@ export async function pipelineTimes({ rig: options }: { rig: RigOptions }) {
   const launched = rig.counts().graphLaunches;
   const again = await timedPipeline.run(job.frames, job.questions, { timed: true });
   const graphs = rig.counts().graphLaunches - launched;
+  const repeated = await timedPipeline.timeAgain(5);
+  const repeats = rig.counts().graphLaunches - launched - graphs;
+  assert.deepEqual(job.frames.map((_, i) => timedPipeline.read(i)), timedBoxes);
   await boxesOf(asking, job);
   fake("cuda-slow=20");
   const slept = rig.counts().sleeps;
@@ -266,7 +269,8 @@ export async function pipelineTimes({ rig: options }: { rig: RigOptions }) {
   const asked = rig.counts().sleeps - slept;
   await timedPipeline.run(job.frames, job.questions);
   const woken = rig.counts().sleeps - slept - asked;
-  return { timed, again, plain, graphs, asked, woken };
+  const untimed = await attempt(() => asking.timeAgain(1));
+  return { timed, again, plain, graphs, repeated: [...repeated], repeats, untimed, asked, woken };
 }
 
 /** Runs that are begun on the calling thread. */

@@ -340,9 +340,8 @@ nativeTest("pipeline: six pipelines at once, with graphs and without, have the b
 nativeTest(
   "pipeline: stages are timed inside a graph from the second time on, and a thread asks first and sleeps then",
   async () => {
-    const { timed, again, plain, graphs, asked, woken } = await scenario<Record<string, never>>("pipelineTimes", {
-      rig: rigOf("10.16"),
-    });
+    const end = await scenario<Record<string, never>>("pipelineTimes", { rig: rigOf("10.16") });
+    const { timed, again, plain, graphs, repeated, repeats, untimed, asked, woken } = end;
     for (const times of [timed, again] as unknown as Record<string, number>[]) {
       const { total, ...stages } = times;
       assert.ok(Object.values(stages).every((ms) => ms >= 0) && stages.letterbox! > 0 && stages.postprocess! > 0);
@@ -352,6 +351,9 @@ nativeTest(
     assert.deepEqual([letterbox, postprocess, download, decode], [0, 0, 0, 0]);
     assert.ok(inference! >= 19 && total! >= inference!, JSON.stringify(plain));
     assert.deepEqual([graphs, asked, woken], [1, 0, 1]);
+    assert.deepEqual([(repeated as unknown as number[]).length, repeats], [5, 5]);
+    assert.ok((repeated as unknown as number[]).every((ms) => ms > 0), JSON.stringify(repeated));
+    assert.equal((untimed as unknown as Failure).status, "UNSUPPORTED");
   },
 );
 

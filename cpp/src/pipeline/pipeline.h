@@ -38,6 +38,8 @@ struct Pipeline final : Object {
   Times finish();
   // finish() if that need not wait; else false.
   bool poll(Times& times);
+  // The stages of the last run again, on what is on the device: milliseconds of the model in each of `runs`.
+  void timeAgain(uint32_t runs, double* ms);
   // `count` numbers, as many as the layout has for the largest batch.
   void setAnchors(const float* values, uint64_t count);
   void read(uint32_t image, float* numbers, int32_t* labels, uint32_t capacity, uint32_t* counts) const;

@@ -79,6 +79,14 @@ int32_t trtd_pipeline_poll(uint64_t pipeline, int32_t* done, double* times, trtd
   });
 }
 
+int32_t trtd_pipeline_time(uint64_t pipeline, uint32_t runs, double* ms, trtd_error* error) {
+  return guard(error, [&] {
+    require(ms != nullptr, "\"ms\" must not be NULL");
+    require(runs >= 1 && runs <= 1000000, "\"runs\" must be 1 to 1000000");
+    Locked<Pipeline>(pipeline)->timeAgain(runs, ms);
+  });
+}
+
 int32_t trtd_pipeline_read(uint64_t pipeline, uint32_t image, float* numbers, int32_t* labels, uint32_t capacity,
                            uint32_t* counts, trtd_error* error) {
   return guard(error, [&] { Locked<Pipeline>(pipeline)->read(image, numbers, labels, capacity, counts); });

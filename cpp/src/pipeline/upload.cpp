@@ -6,13 +6,13 @@ namespace trtd {
 namespace {
 
 // Bytes that a thread copies at a time.
-constexpr uint64_t PIECE = uint64_t{256} << 10;
+constexpr uint64_t PIECE = uint64_t{128} << 10;
 // Bytes of one transfer: each costs the device's copy engine some 15 us beside its bytes. One thread copies slower than
 // the device fetches; with several the device is what is waited for, and larger transfers are better.
 constexpr uint64_t TRANSFER = uint64_t{512} << 10;
 constexpr uint64_t SHARED_TRANSFER = uint64_t{1} << 20;
-// Bytes from which help is worth waking: one thread needs some 0.3 ms for them, waking another takes a sixth of that.
-constexpr uint64_t SHARED_MIN = uint64_t{4} << 20;
+// Bytes from which help is worth waking: one thread needs some 0.04 ms for them, waking another takes about as long.
+constexpr uint64_t SHARED_MIN = uint64_t{512} << 10;
 
 }  // namespace
 

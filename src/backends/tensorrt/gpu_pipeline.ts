@@ -4,6 +4,7 @@ import type { Question } from "../../../ffi/kernels.ts";
 import type { HostFrame, Pipeline, PipelineTimes } from "../../../ffi/pipeline.ts";
 import type { PipelineFacts } from "../../../ffi/pipeline_facts.ts";
 import type { ExecutionContext } from "../../../ffi/runtime.ts";
+import { ShimError } from "../../../ffi/shim_error.ts";
 import type { FramePipeline, PipelineFrame, PipelineRun } from "../backend.ts";
 import type { Lanes } from "../lanes.ts";
 
@@ -79,6 +80,24 @@ export class GpuPipeline implements FramePipeline {
   async stageTimes(frames: readonly PipelineFrame[]): Promise<PipelineTimes> {
     const { filled, questions } = this.#filled(frames);
     return await this.onLane(({ pipeline }) => pipeline.run(filled, questions, { timed: true }), filled.length);
+  }
+
+  /**
+   * The model in `runs` runs of the same frames after each other, by events inside the pipeline's graph; null where there is
+   * none.
+   */
+  async inferenceTimes(frames: readonly PipelineFrame[], runs: number): Promise<readonly number[] | null> {
+    const { filled, questions } = this.#filled(frames);
+    return await this.onLane(async ({ pipeline }) => {
+      // The first may have to record the graph.
+      for (let i = 0; i < 2; i++) await pipeline.run(filled, questions, { timed: true });
+      try {
+        return Array.from(await pipeline.timeAgain(runs));
+      } catch (error) {
+        if (error instanceof ShimError && error.statusName === "UNSUPPORTED") return null;
+        throw error;
+      }
+    }, filled.length);
   }
 
   /** @param batch pictures of the work, where it has some: a lane that had as many is best */

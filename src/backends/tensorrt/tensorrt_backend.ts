@@ -188,6 +188,15 @@ export class TensorRtBackend implements Backend {
   }
 
   /**
+   * The model inside the pipeline's graph, run after run in libtrtd, on frames that are on the GPU already.
+   * @returns milliseconds of each run; null where there is no graph with events
+   * @throws {TrtdError} as {@link bareTimes}
+   */
+  async inferenceTimes(frames: readonly PipelineFrame[], runs: number): Promise<readonly number[] | null> {
+    return await this.#withPipeline().inferenceTimes(frames, runs);
+  }
+
+  /**
    * The engine alone, run after run in libtrtd, on a lane that does nothing else meanwhile.
    * @param batch of every run; within the engine's
    * @returns milliseconds of each run

@@ -16,10 +16,10 @@ export interface Latency {
 }
 
 /** Milliseconds of each run of each round. */
-export type Times = Record<"bare" | "bareInference" | Way | StageName, number[][]>;
+export type Times = Record<"bare" | "bareInference" | "loopedInference" | Way | StageName, number[][]>;
 
 export const noTimes = (): Times => {
-  const names = ["bare", "bareInference", "jpeg", "pixels", ...STAGE_NAMES] as const;
+  const names = ["bare", "bareInference", "loopedInference", "jpeg", "pixels", ...STAGE_NAMES] as const;
   return Object.fromEntries(names.map((name) => [name, []])) as unknown as Times;
 };
 
@@ -57,6 +57,8 @@ export function latencyTurns(subject: Subject, times: Times, options: MeasureOpt
     times.bare.push([...await bare(1, runs)]);
     const { bareInference } = subject;
     if (bareInference !== undefined) times.bareInference.push([...await bareInference(1, runs)]);
+    const looped = await subject.inference?.(batchOf(samples, 1), runs) ?? null;
+    if (looped !== null) times.loopedInference.push([...looped]);
   }];
   return [...alone, stages, way("pixels"), way("jpeg")];
 }

@@ -152,7 +152,7 @@ async function reportOf(
   );
   const pixels = latencyOf(times.pixels), jpeg = latencyOf(times.jpeg);
   const beyond = (all: Latency) => bare && spreadOf(all.rounds.map((ms, round) => ms - bare.rounds[round]!));
-  const inference = latencyOf(times.inference);
+  const inference = latencyOf(times.loopedInference.length === 0 ? times.inference : times.loopedInference);
   const alone = times.bareInference.length === 0 ? bare : latencyOf(times.bareInference);
   const throughput = [...cells.values()].map(cellOf);
   const single = Object.fromEntries(stages.map(([name, { p50 }]) => [name, p50]));

@@ -94,6 +94,11 @@ export interface Subject extends AsyncDisposable {
    * inside the graph. @default as `bare`
    */
   readonly bareInference?: (batch: number, runs: number) => Promise<readonly number[]>;
+  /**
+   * The model inside the pipeline, run after run without anything between them, as the bare one: milliseconds of each run.
+   * Where it is null, `inference` of {@link runStages} counts.
+   */
+  readonly inference?: (samples: readonly Sample[], runs: number) => Promise<readonly number[] | null>;
   /** Boxes of one JPEG file, best first. */
   find(file: Uint8Array<ArrayBuffer>): Promise<readonly FoundBox[]>;
 }

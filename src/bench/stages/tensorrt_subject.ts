@@ -15,7 +15,7 @@ import { checkOptions } from "../../detect/options.ts";
 import { TrtdError } from "../../errors.ts";
 import type { Manifest } from "../../models/model.ts";
 import { good, hostStages, requestOf } from "./requests.ts";
-import type { Platform, Subject, Use, Way } from "./subject.ts";
+import type { Platform, Sample, Subject, Use, Way } from "./subject.ts";
 
 /** What a loaded engine tells a measurement. */
 export interface MeasuredBackend {
@@ -23,6 +23,8 @@ export interface MeasuredBackend {
   readonly decodesJpeg: boolean;
   /** One run with each stage measured by itself. @returns milliseconds */
   stageTimes(frames: readonly PipelineFrame[]): Promise<GpuStages>;
+  /** The model inside the pipeline's graph, run after run. @returns milliseconds of each, null where that cannot be had */
+  inferenceTimes(frames: readonly PipelineFrame[], runs: number): Promise<readonly number[] | null>;
   /** The engine alone, run after run. @returns milliseconds of each */
   bareTimes(batch: number, options: BareOptions): Promise<ArrayLike<number>>;
   /** Null without a pipeline. */
@@ -105,6 +107,14 @@ async function subjectOf(
   if (refusal !== null) remarks.push(`The pipeline runs without a CUDA graph: ${refusal}`);
   const question = questionOf(detector, manifest, detect);
   const onDevice = backend.decodesJpeg;
+  const framesOf = (samples: readonly Sample[]): PipelineFrame[] =>
+    samples.map(({ file, picture }) => ({
+      ...onDevice ? { kind: "jpeg", data: file } : { kind: "rgb", data: own(picture.data) },
+      width: picture.width,
+      height: picture.height,
+      placement: placementOf(picture, input, detector.head.row.preprocess.fit),
+      question,
+    }));
   return {
     info: detector.info,
     runtime,
@@ -131,13 +141,7 @@ async function subjectOf(
       const total = performance.now() - started;
       if (facts === null) return hostStages(files, total);
       const [pixels] = await answersOf("pixels");
-      const timed = await backend.stageTimes(samples.map(({ file, picture }): PipelineFrame => ({
-        ...onDevice ? { kind: "jpeg", data: file } : { kind: "rgb", data: own(picture.data) },
-        width: picture.width,
-        height: picture.height,
-        placement: placementOf(picture, input, detector.head.row.preprocess.fit),
-        question,
-      })));
+      const timed = await backend.stageTimes(framesOf(samples));
       const { letterbox, inference, postprocess, download } = timed;
       const stages = {
         decode: onDevice ? timed.decode : Math.max(...files.map(({ timings_ms }) => timings_ms.decode)),
@@ -156,6 +160,8 @@ async function subjectOf(
     ...facts === null ? {} : {
       bareInference: async (batch: number, runs: number) =>
         Array.from(await engineFor(batch).backend.bareTimes(batch, { runs, graph, mode: "latency" })),
+      inference: (samples: readonly Sample[], runs: number) =>
+        engineFor(samples.length).backend.inferenceTimes(framesOf(samples), runs),
     },
     find: async (file) => (await detector.detect(file, detect)).detections,
     [Symbol.asyncDispose]: close,

@@ -29,6 +29,26 @@ Deno.test("measure: stages, ways and what they cost beyond the bare run of the s
   assert.deepEqual(report!.limiter.latency, { stage: "inference", ms: 4, share: 4 / 7 });
 });
 
+Deno.test("measure: inference is compared as the bare run is taken, run after run, where the subject can", async () => {
+  const subject = fakeSubject({ stages: STAGES, bare: 3.2, runMs: 0 });
+  const asked: (readonly [number, number])[] = [];
+  const looped = {
+    ...subject,
+    bareInference: () => Promise.resolve([3.2]),
+    inference: (samples: readonly unknown[], runs: number) => {
+      asked.push([samples.length, runs]);
+      return Promise.resolve([3.36, 3.36]);
+    },
+  };
+  const { subjects: [report] } = await measure([looped], OPTIONS);
+  assert.ok(Math.abs(report!.inference_to_bare!.median - 1.05) < 1e-9);
+  assert.equal(report!.stages_ms.inference!.p50, 4);
+  assert.ok(asked.length === 3 && asked.every(([batch, runs]) => batch === 1 && runs >= 3), JSON.stringify(asked));
+  const without = { ...looped, inference: () => Promise.resolve(null) };
+  const { subjects: [other] } = await measure([without], OPTIONS);
+  assert.equal(other!.inference_to_bare!.median, 1.25);
+});
+
 Deno.test("measure: only batches and lanes that the subject has are tried, and the rates are of the clock", async () => {
   const subject = fakeSubject({ stages: STAGES, bare: null, runMs: 5 });
   const bests: string[] = [];
