@@ -21,16 +21,10 @@ const WAYS: readonly (readonly [id: string, copies: CopyOptions, summary: string
   ["shared_streamed", { shared: true, streamed: true }, "by up to 4 threads with streaming stores"],
 ];
 
-/** The first is what the others are compared with. Threads share only what is more than one frame of YOLOv8s. */
-export const COPY_WAYS: readonly CopyWay[] = [
-  ...WAYS.filter(([, { shared }]) => shared !== true).map(([id, copies, summary]) => ({
-    id: `one_${id}`,
-    batch: 1,
-    copies,
-    summary,
-  })),
-  ...WAYS.map(([id, copies, summary]) => ({ id: `eight_${id}`, batch: BATCH, copies, summary })),
-];
+/** The first is what the others are compared with. */
+export const COPY_WAYS: readonly CopyWay[] = ([["one", 1], ["eight", BATCH]] as const).flatMap(([size, batch]) =>
+  WAYS.map(([id, copies, summary]) => ({ id: `${size}_${id}`, batch, copies, summary }))
+);
 
 /** What `gpu_copies.ts` prints. */
 export interface CopyReport {
