@@ -130,6 +130,48 @@ export const replySchema = z.discriminatedUnion("type", [
 
 export type ReplyMessage = z.output<typeof replySchema>;
 
+type Fields = Readonly<Record<string, unknown>>;
+
+const isFields = (value: unknown): value is Fields => typeof value === "object" && value !== null;
+const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
+const isText = (value: unknown): boolean => typeof value === "string" && value !== "";
+
+const hasOnly = (fields: Fields, names: readonly string[]): boolean => {
+  const own = Object.keys(fields);
+  return own.length <= names.length && own.every((name) => names.includes(name));
+};
+
+/** A picture in a file, asked about with nothing but a score at most: what nearly every request is. */
+function isPlainDetect(header: Fields): boolean {
+  const { id, request_id, picture, options, annotate, deadline } = header;
+  return header["type"] === "detect" && Number.isSafeInteger(id) && typeof annotate === "boolean" &&
+    Number.isFinite(deadline) && (request_id === undefined || typeof request_id === "string") &&
+    hasOnly(header, ["type", "id", "request_id", "picture", "options", "annotate", "deadline"]) &&
+    isFields(options) && hasOnly(options, ["score"]) &&
+    (!("score" in options) || typeof options["score"] === "number" && options["score"] >= 0 && options["score"] <= 1) &&
+    isFields(picture) && picture["kind"] === "file" && isText(picture["ring"]) && isCount(picture["offset"]) &&
+    isCount(picture["length"]) && hasOnly(picture, ["kind", "ring", "offset", "length"]);
+}
+
+function isAnswer(header: Fields): boolean {
+  const { id, batch, result } = header;
+  return header["type"] === "answer" && Number.isSafeInteger(id) && Number.isSafeInteger(batch) &&
+    batch as number >= 1 && isFields(result) && Array.isArray(result["detections"]) &&
+    hasOnly(header, ["type", "id", "batch", "result"]);
+}
+
+/**
+ * What {@link requestSchema} makes of a frame's header. The message that a picture waits for is looked at by hand: after an inference,
+ * which leaves the caches cold, the schema takes 0.07 ms.
+ * @throws {z.ZodError} when it is no request
+ */
+export const requestFrom = (header: unknown): RequestMessage =>
+  isFields(header) && isPlainDetect(header) ? header as RequestMessage : requestSchema.parse(header);
+
+/** The same of {@link replySchema}. @throws {z.ZodError} when it is no reply */
+export const replyFrom = (header: unknown): ReplyMessage =>
+  isFields(header) && isAnswer(header) ? header as ReplyMessage : replySchema.parse(header);
+
 /** A failure as it travels. */
 export function messageFromError(error: TrtdError): ErrorMessage {
   return { code: error.code, message: error.message, remedy: error.remedy };

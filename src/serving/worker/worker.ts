@@ -7,8 +7,8 @@ import {
   messageFromError,
   type PictureMessage,
   type ReplyMessage,
+  requestFrom,
   type RequestMessage,
-  requestSchema,
 } from "../channel/messages.ts";
 import { type ByteSink, type ByteSource, FrameReader, FrameWriter } from "../channel/frames.ts";
 import { SYSTEM_CLOCK } from "../clock.ts";
@@ -138,8 +138,8 @@ class Worker {
         },
       });
       const annotated = annotate ? await this.#detector!.annotate(asked!, result) : undefined;
-      logAnswered(request_id, result, batch);
       await this.#reply({ type: "answer", id, batch, result }, annotated);
+      logAnswered(request_id, result, batch);
     } catch (thrown) {
       const error = trtdErrorFrom(thrown);
       logFailed(request_id, this.#model, error);
@@ -169,9 +169,9 @@ function detectorPicture(picture: PictureMessage, bytes: Uint8Array<ArrayBuffer>
 }
 
 function checkedRequest(header: unknown): RequestMessage {
-  const parsed = requestSchema.safeParse(header);
-  if (!parsed.success) {
-    throw new TrtdError("INTERNAL", `The manager sent a message that is not known: ${parsed.error.message}`);
+  try {
+    return requestFrom(header);
+  } catch (error) {
+    throw new TrtdError("INTERNAL", `The manager sent a message that is not known: ${(error as Error).message}`);
   }
-  return parsed.data;
 }

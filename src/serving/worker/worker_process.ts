@@ -9,8 +9,8 @@ import { FrameReader, FrameWriter } from "../channel/frames.ts";
 import {
   errorFromMessage,
   type PictureMessage,
+  replyFrom,
   type ReplyMessage,
-  replySchema,
   type RequestMessage,
   type WorkerSettings,
 } from "../channel/messages.ts";
@@ -191,7 +191,7 @@ export class WorkerProcess implements DetectionWorker {
     let broken = false;
     try {
       for (let frame = await reader.next(); frame !== null; frame = await reader.next()) {
-        this.#take(replySchema.parse(frame.header), frame.payload);
+        this.#take(replyFrom(frame.header), frame.payload);
       }
     } catch (error) {
       broken = !(error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BadResource);
