@@ -6,6 +6,7 @@ import { seededPicture } from "../detect/seeded_picture.ts";
 import { fakeSet, nativeTest } from "../native/children.ts";
 import { fakeEnvironment } from "../native/fake_environment.ts";
 import { cleanEnvironment } from "../clean_environment.ts";
+import { forgetLoads, metadataUnder } from "../detect/gpu/forget_loads.ts";
 import type { Program } from "../server/program.ts";
 import { ServeProcess } from "../server/serve_process.ts";
 
@@ -103,6 +104,29 @@ nativeTest("serve: a sticky CUDA error ends the worker, and its successor answer
   assert(faults.length >= 1, log);
   assert.equal(log.match(/is ready: "tensorrt"/g)?.length, faults.length + 1, "each fault has one successor");
 });
+
+nativeTest(
+  "serve: an engine that crashes TensorRT at its first load costs no worker, and the CPU answers",
+  async () => {
+    await using machine = await Machine.make();
+    const built = await machine.command(["detect", "--model", "pets.onnx", "--json"]).output();
+    assert.equal(built.code, 0, new TextDecoder().decode(built.stderr));
+    const engines = join(machine.path, "models/trt");
+    await forgetLoads(engines);
+    const log = await serving(machine, "load=segv", async (server) => {
+      const told = new Set<string>();
+      await server.until("done with its attempts", async () => {
+        const { status, answer } = await detect(server.url);
+        assert.deepEqual([status, answer.backend?.name], [200, "onnxruntime"], JSON.stringify(answer));
+        told.add(answer.backend.degraded);
+        return (await buildOf(server.url)).state === "failed";
+      });
+      assert.match([...told].join("\n"), /ended with SIGSEGV/);
+      assert.ok(metadataUnder(engines).every((file) => file.includes("quarantine")), metadataUnder(engines).join());
+    });
+    assert.doesNotMatch(log, /WORKER_DIED|The worker process ended/);
+  },
+);
 
 nativeTest("serve: a missing engine is built behind the service and takes over without a lost request", async () => {
   await using machine = await Machine.make();

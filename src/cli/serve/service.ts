@@ -115,7 +115,7 @@ export async function startService(
     guard,
   };
   const app = createApp(served);
-  if (mayBuild) void buildMissing(engines, serving.builds, models.names);
+  if (mayBuild) void buildMissing({ engines, builds: serving.builds, started: serving.manager.started }, models.names);
   const kept = stack.move();
   return {
     models: models.names,
@@ -146,10 +146,26 @@ const gpuLost = () =>
       "workers are replaced. When it comes back, look for Xid lines in the system's log (dmesg)",
   });
 
-/** Once it is known what the cache lacks, that is built; the first model first. */
-async function buildMissing(engines: EngineChecks, builds: EngineBuilds, names: readonly string[]): Promise<void> {
+interface Missing {
+  readonly engines: EngineChecks;
+  readonly builds: EngineBuilds;
+  /** The workers have loaded what they are to serve with. */
+  readonly started: Promise<void>;
+}
+
+/**
+ * Once it is known what the cache lacks, that is built; the first model first. Then what the workers have set aside while they
+ * started, although it seemed to fit.
+ */
+async function buildMissing({ engines, builds, started }: Missing, names: readonly string[]): Promise<void> {
   await engines.done;
   for (const name of names) for (const kind of engines.missing(name)) builds.start(name, kind.name);
+  await started.catch(() => {});
+  try {
+    for (const name of names) for (const kind of await engines.gone(name)) builds.start(name, kind.name);
+  } catch (error) {
+    log.warning("Whether engines were set aside cannot be seen: {error}", { error });
+  }
 }
 
 async function reloadAll(names: readonly string[], reloadOne: (name: string) => Promise<void>): Promise<void> {

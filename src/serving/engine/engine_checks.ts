@@ -53,6 +53,15 @@ export class EngineChecks {
     return this.#rows.filter(({ check }) => check?.status(model).cache === "miss").map(({ kind }) => kind);
   }
 
+  /** Kinds for which an engine of a model fitted that is no longer there: a worker set it aside. */
+  async gone(model: string): Promise<readonly GpuKind[]> {
+    const found = await Promise.all(this.#rows.map(async ({ kind, check }) => {
+      const { cache, path } = check?.status(model) ?? BEFORE;
+      return cache === "hit" && path !== null && !await isThere(path) ? [kind] : [];
+    }));
+    return found.flat();
+  }
+
   /** Ends the child. Calling it twice is harmless. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -67,5 +76,14 @@ export class EngineChecks {
       await row.check.done;
     }
     this.#pending = false;
+  }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    return (await Deno.stat(path)).isFile;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
   }
 }

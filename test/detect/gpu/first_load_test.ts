@@ -1,15 +1,14 @@
 import assert from "node:assert/strict";
 import { dirname, join, resolve } from "node:path";
-import { entryText, readEntry } from "../../../src/cache/entry.ts";
 import { loadFirst, wasLoaded } from "../../../src/detect/gpu/first_load.ts";
 import { TrtdError } from "../../../src/errors.ts";
 import { doubling, type DoublingOptions, fakeModelText } from "../../backends/tensorrt/doubling.ts";
 import { cleanEnvironment } from "../../clean_environment.ts";
 import { fakeSet, nativeTest } from "../../native/children.ts";
 import { fakeEnvironment } from "../../native/fake_environment.ts";
-import { filesUnder } from "../../tensorrt/build/fake_build.ts";
 import { png } from "../png_writer.ts";
 import { seededPicture } from "../seeded_picture.ts";
+import { forgetLoads, metadataUnder } from "./forget_loads.ts";
 import { type CheckedLoad, fakeLoad, hitOf, MACHINE } from "./fake_load.ts";
 
 const gpu = { name: MACHINE.gpu };
@@ -84,21 +83,12 @@ nativeTest("first load: an engine that crashes TensorRT is explained and set asi
     const rows = seededPicture(2, 96, 64).data;
     await Deno.writeFile(join(folder, "photo.png"), png({ width: 96, height: 64, colorType: 2, depth: 8, rows }));
     const engines = join(folder, "models/trt");
-    const metadata = () => filesUnder(engines).filter((file) => file.endsWith(".engine.json"));
-    /** As if it had been built on a machine without a GPU. */
-    const forget = async () => {
-      const path = join(engines, metadata()[0]!);
-      const read = readEntry(await Deno.readTextFile(path), null);
-      assert.equal(read.state, "whole");
-      const { key, engine, facts } = read.entry;
-      const { verified: _, loaded_on: __, ...others } = facts;
-      await Deno.writeTextFile(path, entryText({ key, engine, facts: { ...others, loaded: null } }, null));
-    };
+    const metadata = () => metadataUnder(engines);
     assert.equal((await detectIn(folder, "")).name, "tensorrt");
-    await forget();
+    await forgetLoads(engines);
     assert.equal((await detectIn(folder, "")).name, "tensorrt");
     assert.equal(JSON.parse(await Deno.readTextFile(join(engines, metadata()[0]!))).loaded_on.length, 1);
-    await forget();
+    await forgetLoads(engines);
     const { name, degraded } = await detectIn(folder, "load=segv");
     assert.equal(name, "onnxruntime");
     assert.match(degraded, /ended with SIGSEGV while the engine was deserialized/);

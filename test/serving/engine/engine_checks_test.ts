@@ -12,13 +12,13 @@ const place = (index: number, name: string): Place => ({
 const MODEL = { name: "pets", path: "/nowhere/pets.onnx", manifest: { name: "pets", file: "pets.onnx" } };
 
 /** A child that answers for the model. */
-function childSaying(cache: string): { path: string; args: string[] } {
-  const found = { name: "pets", cache, path: null, missed_because: [], detail: `A ${cache}` };
+function childSaying(cache: string, path: string | null): { path: string; args: string[] } {
+  const found = { name: "pets", cache, path, missed_because: [], detail: `A ${cache}` };
   const answer = JSON.stringify({ models: [{ ...found, changes: [], rebuilt: [], remarks: [] }] });
   return { path: Deno.execPath(), args: ["eval", "--quiet", `console.log(${JSON.stringify(answer)})`] };
 }
 
-function checksOf(places: readonly Place[], saying: Readonly<Record<string, string>>) {
+function checksOf(places: readonly Place[], saying: Readonly<Record<string, string>>, path: string | null = null) {
   const asked: (string | null)[] = [];
   const checks = new EngineChecks(kindsOf(places), (kind) => {
     asked.push(kind.device);
@@ -27,7 +27,7 @@ function checksOf(places: readonly Place[], saying: Readonly<Record<string, stri
       roots: [],
       config: mergeConfig({ flags: {}, environment: {} }).config,
       mayBuild: true,
-      command: childSaying(saying[kind.device ?? ""]!),
+      command: childSaying(saying[kind.device ?? ""]!, path),
       timeoutMs: 60_000,
     };
   });
@@ -60,4 +60,16 @@ Deno.test("engine checks: when they are closed no other child is started", async
   const { checks, asked } = checksOf([small, large], { [small.device!]: "hit", [large.device!]: "hit" });
   await checks.close();
   assert.deepEqual([asked, checks.pending], [[small.device], false]);
+});
+
+Deno.test("engine checks: an engine that fitted and is no longer there is gone, one that never was is missing", async () => {
+  const path = await Deno.makeTempFile({ prefix: "trtd-checks-", suffix: ".engine" });
+  const [small, large] = [place(0, "Small"), place(1, "Large")];
+  const { checks } = checksOf([small, large], { [small.device!]: "hit", [large.device!]: "miss" }, path);
+  assert.deepEqual(await checks.gone("pets"), [], "nothing is known yet");
+  await checks.done;
+  assert.deepEqual(await checks.gone("pets"), []);
+  await Deno.remove(path);
+  assert.deepEqual((await checks.gone("pets")).map(({ name }) => name), ["Small, compute capability 8.9"]);
+  assert.deepEqual(checks.missing("pets").map(({ name }) => name), ["Large, compute capability 8.9"]);
 });
