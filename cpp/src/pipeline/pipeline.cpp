@@ -163,6 +163,14 @@ void Pipeline::requireStartable(uint32_t count) const {
   require(anchored_, "The anchors are not set");
 }
 
+void Pipeline::take(const trtd_host_frame* frames, uint32_t count, const Asked& asked) {
+  ready_ = false;
+  lane_.device->makeCurrent();
+  detections_.setImages(count, asked);
+  place(frames, count);
+  prepare(count);
+}
+
 bool Pipeline::start(const trtd_host_frame* frames, uint32_t count, const Asked& asked) {
   const auto begin = Clock::now();
   requireStartable(count);
@@ -172,12 +180,8 @@ bool Pipeline::start(const trtd_host_frame* frames, uint32_t count, const Asked&
     bytes += frames[i].bytes;
   }
   if (bytes > START_BYTES_MAX) return false;
-  ready_ = false;
   const std::lock_guard<std::mutex> alone(context_->mutex);
-  lane_.device->makeCurrent();
-  detections_.setImages(count, asked);
-  place(frames, count);
-  prepare(count);
+  take(frames, count, asked);
   if (!replay_.has(count)) return false;
   try {
     upload(frames);
@@ -233,12 +237,8 @@ Times Pipeline::finished() {
 Times Pipeline::run(const trtd_host_frame* frames, uint32_t count, const Asked& asked, bool timed) {
   const auto begin = Clock::now();
   requireStartable(count);
-  ready_ = false;
   const std::lock_guard<std::mutex> alone(context_->mutex);
-  lane_.device->makeCurrent();
-  detections_.setImages(count, asked);
-  place(frames, count);
-  prepare(count);
+  take(frames, count, asked);
   Times times;
   try {
     if (timed) {

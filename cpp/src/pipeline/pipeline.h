@@ -58,6 +58,8 @@ struct Pipeline final : Object {
   // A tensor of anchors that no output of the engine is.
   void bindAnchors();
   void requireStartable(uint32_t count) const;
+  // Frames and what is asked of them, for a run of their own. The caller holds the context's lock.
+  void take(const trtd_host_frame* frames, uint32_t count, const Asked& asked);
   void setShapes(int64_t batch);
   // Shapes and addresses for `count` frames.
   void prepare(uint32_t count);
