@@ -9,6 +9,7 @@ import { bundleLibraries, dropForeign } from "./compile_bundle.ts";
 import { shimFor } from "./compile_shim.ts";
 import { fillStage } from "./compile_stage.ts";
 import { type Arch, findToolchain, type Toolchain } from "./compile_toolchain.ts";
+import { v8FlagsFor } from "./compile_v8_flags.ts";
 
 const ROOT = resolve(import.meta.dirname!, "..");
 const HOST: Arch = Deno.build.arch;
@@ -53,9 +54,11 @@ function archOf(text: string): Arch {
  */
 async function compile(toolchain: Toolchain, file: string): Promise<void> {
   const included = ["models", "native"].filter((name) => existsInStage(name)).flatMap((name) => ["--include", name]);
+  const v8Flags = v8FlagsFor(await versionsOf(toolchain));
   const { success, stderr } = await new Deno.Command(toolchain.deno, {
     args: [
       ...["compile", "--quiet", "--allow-all", "--no-prompt", "--no-check", "--no-code-cache"],
+      ...(v8Flags.length === 0 ? [] : [`--v8-flags=${v8Flags.join(",")}`]),
       ...["--target", `${arch}-unknown-linux-gnu`, ...included, "--output", file, "src/main.ts"],
     ],
     cwd: stage,
@@ -65,6 +68,11 @@ async function compile(toolchain: Toolchain, file: string): Promise<void> {
     },
   }).output();
   if (!success) throw new Error(`"deno compile" failed:\n${new TextDecoder().decode(stderr)}`);
+}
+
+async function versionsOf({ deno }: Toolchain): Promise<string> {
+  const { stdout } = await new Deno.Command(deno, { args: ["--version"], env: { NO_COLOR: "1" } }).output();
+  return new TextDecoder().decode(stdout);
 }
 
 function existsInStage(name: string): boolean {

@@ -30,8 +30,8 @@ const SOAK_PICTURES = [
 /** What the server may say: that a worker died of a signal, and where that is its own failure, when it starts again. */
 const TOLD = /A worker of "?colour"? (ended with "?SIG(KILL|ABRT)|is started again in )/;
 const LINES_A_DEATH = 2;
-/** Said once, at the start. */
-const OLD_RUNTIME = /^trtd: on Deno 2\.6/;
+/** Said once, at the start: of the runtime, and of what others left in /dev/shm that died before. */
+const AT_START = /^trtd: on Deno 2\.6| leftovers of a dead process were removed from /;
 
 export interface SoakContext extends ChaosContext {
   /** How long it is asked. */
@@ -67,7 +67,7 @@ export async function soak({ program, model, report, ms, temporary }: SoakContex
   }
   assert.equal(await server.stop(), 0, server.stderr);
   const { counts, kills } = trouble;
-  const told = (await server.allStderr()).split("\n").filter((line) => line !== "" && !OLD_RUNTIME.test(line));
+  const told = (await server.allStderr()).split("\n").filter((line) => line !== "" && !AT_START.test(line));
   const growth = growthOf(watch.looks);
   const [descriptors, descriptorsAfter] = watch.descriptors as [number, number];
   report(`soak of ${Math.round(ms / 1000)} s: ${JSON.stringify(counts)}, ${kills} kills, ${told.length} lines said`);
