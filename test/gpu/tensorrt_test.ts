@@ -5,13 +5,18 @@
  */
 import assert from "node:assert/strict";
 import { basename, join } from "node:path";
-import { gpuTest, scenario, skipReason, tensorRts } from "./gpu.ts";
+import { gpuTest, runScenario, sanitizerMissing, scenario, skipReason, tensorRts } from "./gpu.ts";
 
 const RUNS = Number(Deno.env.get("TRTD_TEST_RUNS") ?? "100000");
 /** Share of them on every TensorRT but the first. */
 const FEWER = 0.2;
 const MB = 1e6;
 const STEPS = new RegExp(Deno.env.get("TRTD_TEST_STEPS") ?? "");
+const sanitizer = await sanitizerMissing();
+/** Errors of the driver do not count: TensorRT asks it for what it may not have. */
+const MEMCHECK = "compute-sanitizer --tool memcheck --report-api-errors no --target-processes application-only".split(
+  " ",
+);
 
 interface Side {
   readonly passed: boolean;
@@ -108,6 +113,27 @@ async function testTensorRt(test: Deno.TestContext, tensorrt: string, runs: numb
         told: "GPU_FAULT",
         again: "GPU_FAULT",
       });
+    });
+    const unchecked = sanitizer === null ? "" : ` (skipped: ${sanitizer})`;
+    await t.step(`compute-sanitizer's memcheck finds nothing in whole runs${unchecked}`, async () => {
+      if (sanitizer !== null) return;
+      const settings = with_({ ...fp16, contexts: "1" });
+      // TensorRT-RTX's build does not end in a child of a process under the tool: the engine is in the cache before.
+      await scenario("scenarios/whole.ts", settings);
+      const checked = async (script: string) => {
+        const { code, stdout, stderr } = await runScenario(script, settings, { under: MEMCHECK });
+        const text = stdout + stderr;
+        assert.equal(code, 0, text.slice(-4000));
+        return text;
+      };
+      const clean = await checked("scenarios/whole.ts");
+      assert.match(clean, /"boxes":[1-9]/);
+      assert.match(clean, /ERROR SUMMARY: 0 errors/, clean.slice(-4000));
+      assert.match(
+        await checked("scenarios/fault.ts"),
+        /Invalid __global__ write[^]*at bad/,
+        "the tool sees what is wrong",
+      );
     });
   } finally {
     await Deno.remove(folder, { recursive: true });
