@@ -112,8 +112,6 @@ export interface Backend {
   /** Smallest and largest batch of a dynamic one. @default 1, no limit */
   readonly batchMin?: number;
   readonly batchMax?: number;
-  /** Pictures of one run that take less time together than one after the other, where the batch is free. @default 1 */
-  readonly preferredBatch?: number;
   /**
    * Resolves, if ever, with the `GPU_FAULT` after which every call of every backend of this process fails at once with
    * the same code: the process must end. @default never

@@ -11,12 +11,6 @@ import { arrayOf, checkInputs, isTensorType } from "./tensor_check.ts";
 
 const log = getLogger(["trtd", "onnxruntime"]);
 
-/**
- * Pictures of one run for several threads, which wait for each other after every layer: 35.1 ms for each of two pictures
- * and 37.7 ms alone, 35.5 ms of four (YOLOv8n 640x640, two cores). One thread gains nothing.
- */
-const PREFERRED_BATCH = 2;
-
 export interface OnnxRuntimeOptions {
   /** Threads of one inference, 1..1024. @default {@link usableCores} */
   readonly threads?: number;
@@ -46,7 +40,7 @@ export async function loadOnnxRuntime(model: Uint8Array | string, options: OnnxR
   ort.env.logLevel = "fatal";
   const session = await createFaster(ort, model, threads, options.rewrite ?? true);
   try {
-    return new OnnxRuntimeBackend(ort, session, threads === 1 ? 1 : PREFERRED_BATCH);
+    return new OnnxRuntimeBackend(ort, session);
   } catch (error) {
     await session.release();
     throw error;
@@ -92,13 +86,11 @@ class OnnxRuntimeBackend implements Backend {
   readonly info: BackendInfo;
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
-  readonly preferredBatch: number;
   readonly #ort: OnnxRuntime;
   #session: InferenceSession | undefined;
   #running: Promise<unknown> = Promise.resolve();
 
-  constructor(ort: OnnxRuntime, session: InferenceSession, preferredBatch: number) {
-    this.preferredBatch = preferredBatch;
+  constructor(ort: OnnxRuntime, session: InferenceSession) {
     this.#ort = ort;
     this.#session = session;
     this.inputs = session.inputMetadata.map(specFromMetadata);

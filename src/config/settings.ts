@@ -293,8 +293,7 @@ const WORKERS = {
   }),
   batch_max: setting("number", () => z.number().int().min(1).max(256).optional(), {
     default: undefined,
-    help:
-      "Most pictures of one run; default: what the engine allows, at most 8; on the CPU 2 where the model's batch is free",
+    help: "Most pictures of one run; default: what the engine allows",
     placeholder: "N",
     commands: SERVING,
   }),

@@ -1,5 +1,4 @@
 /** From pictures to detections: decode, letterbox, run, decode the head, suppress, map back. */
-import { getLogger } from "@logtape/logtape";
 import type { Backend, BackendInfo, FramePipeline, Tensor } from "../backends/backend.ts";
 import { Lanes } from "../backends/lanes.ts";
 import { TrtdError, trtdErrorFrom } from "../errors.ts";
@@ -7,7 +6,6 @@ import type { Model } from "../models/model.ts";
 import type { ModelFacts } from "../onnx/model_facts.ts";
 import { annotatePicture } from "./annotate/annotate.ts";
 import type { DetectionResult, DetectOptions } from "./detection.ts";
-import { batchDifference } from "./batch_check.ts";
 import { DeviceRun } from "./device_run.ts";
 import { fittedHead } from "./fitted_head.ts";
 import { detectHead, type Head } from "./heads/heads.ts";
@@ -17,8 +15,6 @@ import type { Picture } from "./letterbox/letterbox.ts";
 import { checkOptions } from "./options.ts";
 import { decodePicture, MAX_PIXELS, warmUpDecoder } from "./picture/decode.ts";
 import { deviceJpeg } from "./picture/device_jpeg.ts";
-
-const log = getLogger(["trtd", "detect"]);
 
 export interface DetectorSettings {
   /** Most pixels of a picture, checked before it is decoded. @default 40,000,000 */
@@ -60,8 +56,6 @@ export class Detector {
   #device: DeviceRun | null = null;
   #pipeline: FramePipeline | null = null;
   #degraded: string | null = null;
-  /** Pictures of one run where the batch is free on the CPU; null: nobody asked yet. */
-  #freeBatch: number | null = null;
   /** Runs on the CPU's side that are under way or wait. */
   #asked = 0;
 
@@ -111,27 +105,7 @@ export class Detector {
   /** Most pictures of one run that are worth it. */
   get batchMax(): number {
     const { info, batchMax = 1 } = this.#backend;
-    const free = info.name === "tensorrt" ? batchMax : this.#freeBatch ?? 1;
-    return this.#pipeline?.batchMax ?? this.head.input.batch ?? free;
-  }
-
-  /**
-   * Let {@link batchMax} be what is fastest on the CPU too, for who always has several pictures. Runs the model twice to see
-   * whether it answers pictures together as it does each alone; one that does not has one picture in each run from then on.
-   * @throws {TrtdError} those of the backend but `INFERENCE_FAILED`
-   */
-  async allowBatches(): Promise<void> {
-    const { input } = this.head, { info, preferredBatch = 1 } = this.#backend;
-    if (this.#pipeline !== null || input.batch !== null || info.name === "tensorrt" || preferredBatch === 1) return;
-    const outputs = (pictures: readonly Picture[]) => this.#onHost((host) => host.outputs(pictures));
-    const difference = await batchDifference(outputs, input, preferredBatch);
-    this.#freeBatch = difference === null ? preferredBatch : 1;
-    if (difference === null) return;
-    log.info("{model} has a free batch but cannot run {batch} pictures together: {difference}", {
-      model: this.#model.name,
-      batch: preferredBatch,
-      difference,
-    });
+    return this.#pipeline?.batchMax ?? this.head.input.batch ?? (info.name === "tensorrt" ? batchMax : 1);
   }
 
   /** Runs that may be under way at once. */
@@ -180,7 +154,7 @@ export class Detector {
    */
   async outputs(bytes: Uint8Array): Promise<readonly Tensor[]> {
     const picture = await this.#decoded({ bytes });
-    return await this.#onHost((host) => host.outputs([picture]));
+    return await this.#onHost((host) => host.outputs(picture));
   }
 
   /**
@@ -245,8 +219,7 @@ export class Detector {
 
   #mostInRun(waiting: number): number {
     if (this.#pipeline !== null) return this.#pipeline.batchMax;
-    const most = this.#freeBatch === 1 ? 1 : this.#backend.batchMax ?? Infinity;
-    return this.head.input.batch ?? Math.min(Math.max(1, waiting), most);
+    return this.head.input.batch ?? Math.min(Math.max(1, waiting), this.#backend.batchMax ?? Infinity);
   }
 
   async #runJobs(jobs: readonly Job[]): Promise<(DetectionResult | TrtdError)[]> {

@@ -49,9 +49,9 @@ export class HostRun {
     });
   }
 
-  /** The model's outputs for pictures of one run, in the head's order. */
-  async outputs(pictures: readonly Picture[]): Promise<readonly Tensor[]> {
-    return (await this.#through(pictures)).outputs;
+  /** The model's outputs for one picture, in the head's order. */
+  async outputs(picture: Picture): Promise<readonly Tensor[]> {
+    return (await this.#through([picture])).outputs;
   }
 
   /** Run the model once on what the buffer holds. */

@@ -25,9 +25,8 @@ export interface KnownPicture {
 /**
  * `images` `[N, 3, 64, 64]` f32 to `output0` `[N, 7, 84]` f32, a raw YOLOv8 output: one box around (32, 32), as wide as
  * 8 + 40 x the mean of red and as high as 8 + 40 x that of green, whose three scores are the means of the channels.
- * @param pictures of one run: any number, or 1 although the first axis says N
  */
-export function colourModel(pictures: "any" | 1 = "any"): Uint8Array<ArrayBuffer> {
+export function colourModel(): Uint8Array<ArrayBuffer> {
   const rows = [[0, 0, 0], [0, 0, 0], [40, 0, 0], [0, 40, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]];
   const first = Array.from({ length: ANCHORS }, (_, anchor) => anchor === 0 ? 1 : 0);
   return writeModel(model({
@@ -41,7 +40,7 @@ export function colourModel(pictures: "any" | 1 = "any"): Uint8Array<ArrayBuffer
     initializer: [
       floatTensor("weights", [7, 3, 1, 1], rows.flat()),
       floatTensor("bias", [7], [32, 32, 8, 8, 0, 0, 0]),
-      int64Tensor("column", [3], [pictures === "any" ? -1 : pictures, 7, 1]),
+      int64Tensor("column", [3], [-1, 7, 1]),
       floatTensor("first", [1, 1, ANCHORS], first),
     ],
     input: [value("images", ["batch", 3, SIZE, SIZE])],

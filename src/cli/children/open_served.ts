@@ -18,7 +18,6 @@ export function openServed({ config, terminal }: Pick<CommandContext, "config" |
       ...(settings.threads === undefined ? {} : { threads: settings.threads }),
     });
     if (settings.degraded !== undefined) detector.degrade(settings.degraded);
-    if (settings.batch_max !== 1) await detector.allowBatches();
     return detector;
   };
 }
