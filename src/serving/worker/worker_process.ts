@@ -33,11 +33,18 @@ const log = getLogger(["trtd", "serving"]);
 /** A socket that the child has not found by then is not going to be found. */
 const CONNECT_TIMEOUT_MS = 30_000;
 /**
- * Arenas of glibc's allocator in a worker, mallopt(3), unless the environment says how many. By default its threads (forty
- * in Deno 2.9.6) take eight for each core, and pictures of different sizes leave holes in all of them: a worker's memory
- * was 340 to 480 MB instead of 145 to 265, for about 0.4 ms less processor time a picture (docs/serving.md, "A long run").
+ * glibc's allocator in a worker, mallopt(3), where the environment does not say otherwise.
+ *
+ * - Two arenas: by default its threads (forty in Deno 2.9.6) take eight for each core, and pictures of different sizes leave
+ *   holes in all of them. A worker's memory was 340 to 480 MB instead of 145 to 265 (docs/serving.md, "A long run").
+ * - A picture's buffers come out of them, up to the largest size that glibc allows, and what is free at their ends stays:
+ *   else each picture of 720p asks the kernel for 300 pages again, which takes 0.5 to 0.8 ms on a virtual machine.
  */
-const MALLOC_ARENAS = "2";
+const MALLOC = {
+  MALLOC_ARENA_MAX: "2",
+  MALLOC_MMAP_THRESHOLD_: String(32 * 2 ** 20),
+  MALLOC_TRIM_THRESHOLD_: String(64 * 2 ** 20),
+};
 
 export interface WorkerProcessOptions {
   readonly model: Model;
@@ -92,7 +99,7 @@ export class WorkerProcess implements DetectionWorker {
       this.#folder = makeChannelFolder();
       this.#listener = Deno.listen({ transport: "unix", path: this.#folder.socket });
       const { path, args } = workerCommand(thisProgram(), [this.#folder.socket, ...(options.args ?? [])]);
-      const env = { MALLOC_ARENA_MAX: Deno.env.get("MALLOC_ARENA_MAX") ?? MALLOC_ARENAS };
+      const env = { ...MALLOC, ...given(Object.keys(MALLOC)) };
       this.#child = new Deno.Command(path, {
         args,
         env,
@@ -272,6 +279,13 @@ export class WorkerProcess implements DetectionWorker {
     this.#channel = undefined;
   }
 }
+
+/** Those variables of the environment that are set. */
+const given = (names: readonly string[]): Record<string, string> =>
+  Object.fromEntries(names.flatMap((name) => {
+    const value = Deno.env.get(name);
+    return value === undefined ? [] : [[name, value]];
+  }));
 
 function closeQuietly(resource: { close(): void }): void {
   try {
