@@ -61,23 +61,25 @@ Deno.test("worker: it loads the model and answers those that are asked", async (
   assert.equal(isAlive(worker.pid), false);
 });
 
-Deno.test("worker: its allocator has two arenas, or as many as the environment says", async () => {
-  const arenasOf = async (): Promise<string | undefined> => {
+Deno.test("worker: its allocator has two arenas that keep picture buffers, or what the environment says", async () => {
+  const names = ["MALLOC_ARENA_MAX", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"];
+  const valuesOf = async (): Promise<(string | undefined)[]> => {
     const worker = start(tiny);
     await worker.ready;
     const entries = Deno.readTextFileSync(`/proc/${worker.pid}/environ`).split("\0");
     await worker.close();
-    return entries.find((entry) => entry.startsWith("MALLOC_ARENA_MAX="));
+    return names.map((name) => entries.find((entry) => entry.startsWith(`${name}=`))?.slice(name.length + 1));
   };
-  const before = Deno.env.get("MALLOC_ARENA_MAX");
+  const before = names.map((name) => Deno.env.get(name));
   try {
-    Deno.env.delete("MALLOC_ARENA_MAX");
-    assert.equal(await arenasOf(), "MALLOC_ARENA_MAX=2");
+    for (const name of names) Deno.env.delete(name);
+    assert.deepEqual(await valuesOf(), ["2", "33554432", "67108864"]);
     Deno.env.set("MALLOC_ARENA_MAX", "7");
-    assert.equal(await arenasOf(), "MALLOC_ARENA_MAX=7");
+    assert.deepEqual(await valuesOf(), ["7", "33554432", "67108864"]);
+    Deno.env.set("MALLOC_TRIM_THRESHOLD_", "131072");
+    assert.deepEqual(await valuesOf(), ["7", "33554432", "131072"]);
   } finally {
-    if (before === undefined) Deno.env.delete("MALLOC_ARENA_MAX");
-    else Deno.env.set("MALLOC_ARENA_MAX", before);
+    names.forEach((name, at) => before[at] === undefined ? Deno.env.delete(name) : Deno.env.set(name, before[at]));
   }
 });
 
